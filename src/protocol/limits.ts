@@ -1,0 +1,31 @@
+/** The size of everything that is stored. Each limit's error names it. */
+export const LIMITS = {
+  /** A run's input as JSON, in bytes. */
+  inputBytes: 256 * 1024,
+  /** A run's serialisable context as JSON, in bytes. */
+  contextBytes: 64 * 1024,
+  /** A run's metadata as JSON, in bytes. */
+  metadataBytes: 8 * 1024,
+  /** A run's output as JSON, in bytes. */
+  outputBytes: 1024 * 1024,
+  /** One tool result or model response as JSON, in bytes. */
+  stepBytes: 4 * 1024 * 1024,
+  /** The text of one turn that a durable event carries, in characters; the rest is cut. */
+  eventTextChars: 64 * 1024,
+  /** Tool arguments and results in events, in characters; the rest is cut. */
+  eventPreviewChars: 2_000,
+  /** An error message in a record, in characters; the rest is cut. */
+  errorChars: 2_000,
+  agentNameChars: 128,
+  tenantChars: 128,
+  idempotencyKeyChars: 256,
+  queueNameChars: 64,
+  /** Runs in one call of submitMany that are sent to Redis together. */
+  submitChunk: 200,
+  /** Events a run may hold; older ones are trimmed. */
+  eventsPerRun: 10_000,
+} as const;
+
+/** Cuts `text` to `max` characters and says so. */
+export const cut = (text: string, max: number): string =>
+  text.length <= max ? text : `${text.slice(0, max)}… (${text.length - max} more characters)`;

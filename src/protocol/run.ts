@@ -1,0 +1,111 @@
+/** What a run is to the outside: its states, its record and its result. */
+import { z } from "zod";
+import { agentNameSchema, idempotencyKeySchema, queueNameSchema, runIdSchema, tenantSchema } from "./ids.ts";
+import { prioritySchema } from "./job.ts";
+import { jsonSchema } from "./json.ts";
+
+export const FINAL_STATUSES = ["completed", "failed", "blocked", "refused", "cancelled", "expired"] as const;
+export const LIVE_STATUSES = ["queued", "running", "suspended"] as const;
+export const runStatusSchema = z.enum([...LIVE_STATUSES, ...FINAL_STATUSES]);
+export type RunStatus = z.infer<typeof runStatusSchema>;
+export type FinalStatus = (typeof FINAL_STATUSES)[number];
+
+export const isFinal = (status: RunStatus): status is FinalStatus => FINAL_STATUSES.some((final) => final === status);
+
+/** Why a run holds no worker and waits. `lane`: the provider asked for time. */
+export const suspensionSchema = z.enum(["approval", "lane", "effect-unknown", "replay-diverged"]);
+export type Suspension = z.infer<typeof suspensionSchema>;
+
+export const usageSchema = z.strictObject({
+  requests: z.int().min(0),
+  inputTokens: z.int().min(0),
+  cachedInputTokens: z.int().min(0),
+  outputTokens: z.int().min(0),
+  reasoningTokens: z.int().min(0),
+});
+export type Usage = z.infer<typeof usageSchema>;
+export const NO_USAGE: Usage = { requests: 0, inputTokens: 0, cachedInputTokens: 0, outputTokens: 0, reasoningTokens: 0 };
+
+/** A tool call whose intent is recorded and whose result is not: nobody knows whether its effect happened. */
+export const intentSchema = z.strictObject({
+  callId: z.string().min(1),
+  tool: z.string().min(1),
+  agent: agentNameSchema,
+  hop: z.int().min(0),
+  /** The arguments as the model gave them, cut for reading. */
+  arguments: z.string(),
+  openedAtMs: z.int(),
+});
+export type Intent = z.infer<typeof intentSchema>;
+
+/** A tool call that waits for a person before it runs. */
+export const approvalSchema = z.strictObject({
+  callId: z.string().min(1),
+  tool: z.string().min(1),
+  agent: z.string(),
+  arguments: z.string(),
+});
+export type Approval = z.infer<typeof approvalSchema>;
+
+export const decisionSchema = z.strictObject({ approve: z.boolean(), message: z.string().max(2_000).optional() });
+export type Decision = z.infer<typeof decisionSchema>;
+
+export const runErrorSchema = z.strictObject({
+  code: z.string().min(1),
+  message: z.string(),
+  /** What the run had produced when it ended, for reading; only where there is something. */
+  answer: z.string().optional(),
+});
+export type RunErrorInfo = z.infer<typeof runErrorSchema>;
+
+/** The record of a run, as `status()`, `flotilla runs show --json` and the list give it. Version 1. */
+export const runInfoSchema = z.strictObject({
+  v: z.literal(1),
+  runId: runIdSchema,
+  status: runStatusSchema,
+  /** Only while suspended. */
+  suspension: suspensionSchema.optional(),
+  tenant: tenantSchema,
+  /** The agent that has the run now, or ended it. */
+  agent: agentNameSchema,
+  entryAgent: agentNameSchema,
+  queue: queueNameSchema,
+  priority: prioritySchema,
+  idempotencyKey: idempotencyKeySchema.optional(),
+  metadata: z.record(z.string(), jsonSchema),
+  hop: z.int().min(0),
+  wake: z.int().min(0),
+  /** Attempts begun over the whole run. */
+  attempts: z.int().min(0),
+  /** Retries of the present hop. */
+  retries: z.int().min(0),
+  /** Attempts in a row that died without a word. */
+  deaths: z.int().min(0),
+  /** Model calls of top-level agents that are journaled. */
+  turns: z.int().min(0),
+  usage: usageSchema,
+  createdAtMs: z.int(),
+  updatedAtMs: z.int(),
+  startedAtMs: z.int().optional(),
+  finishedAtMs: z.int().optional(),
+  /** The run ends as `expired` when this passes. */
+  deadlineAtMs: z.int(),
+  /** A queued run is not started, and a lane-suspended one not resumed, before this. */
+  notBeforeMs: z.int().optional(),
+  cancelRequested: z.boolean(),
+  worker: z.string().optional(),
+  /** Tool calls that await `resolve`. */
+  openIntents: z.array(intentSchema),
+  /** Tool calls that await a person's decision. */
+  approvals: z.array(approvalSchema),
+  /** The reason of a failed, blocked or refused run, or of the last retry or suspension. */
+  error: runErrorSchema.optional(),
+});
+export type RunInfo = z.infer<typeof runInfoSchema>;
+
+/** How a run ended. `output` is text for an agent without `outputType`, else the validated value. */
+export type RunResult<Output = unknown> =
+  | { readonly status: "completed"; readonly runId: string; readonly agent: string; readonly output: Output; readonly usage: Usage }
+  | { readonly status: "failed"; readonly runId: string; readonly agent: string; readonly error: RunErrorInfo; readonly usage: Usage }
+  | { readonly status: "blocked" | "refused"; readonly runId: string; readonly agent: string; readonly error: RunErrorInfo; readonly usage: Usage }
+  | { readonly status: "cancelled" | "expired"; readonly runId: string; readonly agent: string; readonly usage: Usage };
