@@ -12,13 +12,15 @@ export interface EncodeLimits {
   readonly maxBytes: number;
   /** The code when JSON cannot carry the value. Default INPUT_INVALID. */
   readonly notJson?: ErrorCode;
+  /** The code when it is too long. Default INPUT_TOO_LARGE. */
+  readonly tooLarge?: ErrorCode;
 }
 
 /**
  * Text of a value that JSON carries without loss.
  * @throws FleetError INPUT_TOO_LARGE, or `notJson` for functions, symbols, bigints, Maps, class instances and cycles.
  */
-export function encodeJson(value: unknown, { at, maxBytes, notJson = "INPUT_INVALID" }: EncodeLimits): string {
+export function encodeJson(value: unknown, { at, maxBytes, notJson = "INPUT_INVALID", tooLarge = "INPUT_TOO_LARGE" }: EncodeLimits): string {
   const place = findNonJson(value, at, new Set());
   if (place !== undefined) {
     throw new FleetError(notJson, `Expected ${at} to be plain JSON; ${place.path} is ${place.what}.`, {
@@ -29,7 +31,7 @@ export function encodeJson(value: unknown, { at, maxBytes, notJson = "INPUT_INVA
   const text = JSON.stringify(value) ?? "null";
   const bytes = Buffer.byteLength(text);
   if (bytes > maxBytes) {
-    throw new FleetError("INPUT_TOO_LARGE", `Expected ${at} to be at most ${maxBytes} bytes of JSON; got ${bytes}.`, {
+    throw new FleetError(tooLarge, `Expected ${at} to be at most ${maxBytes} bytes of JSON; got ${bytes}.`, {
       at,
       remedy: "store the large part elsewhere and pass a reference",
     });

@@ -1,0 +1,105 @@
+/** The fleet's map of agents, checked once: what cannot run is said at start, not in the middle of the night. */
+import { Agent, type FunctionTool, getHandoff } from "@openai/agents";
+import { FleetError } from "../protocol/errors.ts";
+import { agentNameSchema, DEFAULT_QUEUE, queueNameSchema } from "../protocol/ids.ts";
+import { isRemote } from "./derived-agent.ts";
+import { policyOf, type ToolPolicy } from "./tool-policy.ts";
+
+// The SDK's own helper types use `any` for context and output: an Agent<Ctx, Out> is assignable to no narrower common type.
+// biome-ignore lint/suspicious/noExplicitAny: see above
+export type AnyAgent = Agent<any, any>;
+
+export interface AgentLimits {
+  /** Model calls of the agent itself in one hop. Default 20. */
+  readonly turns?: number;
+}
+
+export interface AgentOptions<A extends AnyAgent = AnyAgent> {
+  readonly agent: A;
+  /** The queue whose workers run it. Default `default`. */
+  readonly queue?: string;
+  /** Recorded with each run. Default: the fleet's `version`. */
+  readonly version?: string;
+  readonly limits?: AgentLimits;
+  /** False: answers are not streamed from the provider, and there is no live text. Default true. */
+  readonly stream?: boolean;
+  /** Makes the agent for settings given at submit, such as an output schema. @throws FleetError INPUT_INVALID */
+  readonly configure?: (settings: unknown) => A;
+}
+
+export type AgentMap = Readonly<Record<string, AnyAgent | AgentOptions>>;
+
+export interface CatalogEntry {
+  readonly name: string;
+  readonly agent: AnyAgent;
+  readonly queue: string;
+  readonly version: string;
+  readonly turnLimit: number;
+  readonly stream: boolean;
+  readonly configure: ((settings: unknown) => AnyAgent) | undefined;
+  readonly description: string;
+}
+
+export const DEFAULT_TURN_LIMIT = 20;
+
+export type Catalog = ReadonlyMap<string, CatalogEntry>;
+
+/** @throws FleetError AGENT_INVALID */
+export function createCatalog(agents: AgentMap, version: string): Catalog {
+  const catalog = new Map<string, CatalogEntry>();
+  for (const [name, value] of Object.entries(agents)) catalog.set(name, entryOf(name, value, version));
+  if (catalog.size === 0) throw invalid("agents", "Expected at least one agent; got an empty map.", "register one, such as agents: { triage }");
+  for (const entry of catalog.values()) checkHandoffs(entry, catalog);
+  return catalog;
+}
+
+function entryOf(name: string, value: AnyAgent | AgentOptions, version: string): CatalogEntry {
+  const at = `agents.${name}`;
+  const options: AgentOptions = value instanceof Agent ? { agent: value } : value;
+  const { agent } = options;
+  if (!(agent instanceof Agent)) {
+    throw invalid(at, "Expected an Agent of @openai/agents.", "pass new Agent({ … }), made by the same copy of @openai/agents as the fleet's");
+  }
+  if (agent.name !== name) throw invalid(at, `Expected the key to be the agent's name; the key is "${name}", the name "${agent.name}".`, `rename one of them`);
+  if (!agentNameSchema.safeParse(name).success) throw invalid(at, "Expected a name of 1 to 128 printable characters.", "rename the agent");
+  if (isRemote(agent)) throw invalid(at, "A remote agent lives in other workers.", "name it in `handoffs`, not in the map");
+  const queue = options.queue ?? DEFAULT_QUEUE;
+  if (!queueNameSchema.safeParse(queue).success) throw invalid(`${at}.queue`, `Expected letters, digits, _ and - only; got "${queue}".`, "rename the queue");
+  if (agent.modelSettings.providerData?.["background"] === true) {
+    throw invalid(at, "Background mode makes the SDK ask again every turn until its limit.", "remove providerData.background");
+  }
+  const turnLimit = options.limits?.turns ?? DEFAULT_TURN_LIMIT;
+  if (!Number.isInteger(turnLimit) || turnLimit < 1) throw invalid(`${at}.limits.turns`, `Expected a whole number above 0; got ${turnLimit}.`, "give another limit");
+  return {
+    name,
+    agent,
+    queue,
+    version: options.version ?? version,
+    turnLimit,
+    stream: options.stream ?? true,
+    configure: options.configure,
+    description: agent.handoffDescription,
+  };
+}
+
+function checkHandoffs({ name, agent }: CatalogEntry, catalog: Catalog): void {
+  for (const [index, target] of agent.handoffs.entries()) {
+    const to = getHandoff(target).agent;
+    const known = catalog.get(to.name);
+    const at = `agents.${name}.handoffs[${index}]`;
+    if (known === undefined && !isRemote(to)) {
+      throw invalid(at, `Agent "${to.name}" is not in the map.`, `add it to agents, or use remoteAgent("${to.name}", …) if other workers have it`);
+    }
+    if (known !== undefined && known.agent !== to && !isRemote(to)) {
+      throw invalid(at, `Another agent of the name "${to.name}" is in the map.`, "use one object for one name");
+    }
+  }
+}
+
+/** The policy of one of the agent's own tools. Tools of nested agents and of MCP servers are not known ahead: undefined. */
+export function declaredPolicy({ agent }: CatalogEntry, toolName: string): ToolPolicy | undefined {
+  const tool = agent.tools.find((candidate): candidate is FunctionTool => candidate.type === "function" && candidate.name === toolName);
+  return tool === undefined ? undefined : policyOf(tool);
+}
+
+const invalid = (at: string, message: string, remedy: string): FleetError => new FleetError("AGENT_INVALID", message, { at, remedy });

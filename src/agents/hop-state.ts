@@ -1,0 +1,175 @@
+/**
+ * One attempt at one hop, as everything that runs inside it sees it: the journal, the frames, the signal, the context.
+ * It is found through AsyncLocalStorage, so that nested agents, guardrails and tools reach it without the user passing it on.
+ */
+import { AsyncLocalStorage } from "node:async_hooks";
+import type { AgentInputItem, ModelProvider, Runner } from "@openai/agents";
+import type { Clock } from "../clock.ts";
+import { FleetError } from "../protocol/errors.ts";
+import type { RunEvent } from "../protocol/events.ts";
+import { canonicalJson, modelKey, sha256 } from "./journal-entry.ts";
+import type { HopJournal, HopLiveText } from "./ports.ts";
+import type { TrackedContext } from "./run-context.ts";
+
+export interface HopIdentity {
+  readonly runId: string;
+  readonly hop: number;
+  readonly attempt: number;
+  readonly agent: string;
+  readonly tenant: string;
+  /** Top-level turns of the hops before this one. */
+  readonly turnsBefore: number;
+}
+
+/** One SDK run inside the hop: the hop's own, a nested agent's, a guardrail's. Its model calls follow one another. */
+export interface Frame {
+  readonly id: string;
+  readonly used: Set<number>;
+  /** Indexes of journaled model calls that this attempt has not met yet. */
+  readonly unreplayed: Set<number>;
+  readonly occurrences: Map<string, number>;
+}
+
+export const TOP_FRAME = "0";
+
+/** The code changed under the run: what it asks the model now is not what the journal answers. */
+export class ReplayDivergedError extends Error {
+  override readonly name = "ReplayDivergedError";
+}
+
+/** The model's answer stopped at its token limit; Chat Completions does not call that an error. */
+export class TruncatedAnswerError extends Error {
+  override readonly name = "TruncatedAnswerError";
+}
+
+export class HopState {
+  readonly identity: HopIdentity;
+  readonly journal: HopJournal;
+  readonly live: HopLiveText;
+  readonly context: TrackedContext;
+  readonly clock: Clock;
+  /** Aborted with an AbortReason from outside, or by `fail` from inside. */
+  readonly signal: AbortSignal;
+  /** True for a failure that another attempt may survive: it must reach the worker even out of a nested agent. */
+  readonly isRetryable: (error: unknown) => boolean;
+  provider!: ModelProvider;
+  runner!: Runner;
+  /** The last model call that was answered; a bad answer is rejected by this key. */
+  lastModelKey: string | undefined;
+  handoff: { readonly filtered: boolean; readonly arguments: string } | undefined;
+  #fatal: { readonly error: unknown } | undefined;
+  readonly #controller = new AbortController();
+  readonly #frames = new Map<string, Frame>();
+
+  constructor(parts: {
+    identity: HopIdentity;
+    journal: HopJournal;
+    live: HopLiveText;
+    context: TrackedContext;
+    clock: Clock;
+    signal: AbortSignal;
+    isRetryable: (error: unknown) => boolean;
+  }) {
+    this.identity = parts.identity;
+    this.journal = parts.journal;
+    this.live = parts.live;
+    this.context = parts.context;
+    this.clock = parts.clock;
+    this.isRetryable = parts.isRetryable;
+    this.signal = AbortSignal.any([parts.signal, this.#controller.signal]);
+    for (const key of parts.journal.entries.keys()) {
+      const match = /^m:([^:]+):(\d+)$/.exec(key);
+      if (match !== null) this.frame(match[1] ?? TOP_FRAME).unreplayed.add(Number(match[2]));
+    }
+  }
+
+  frame(id: string): Frame {
+    const known = this.#frames.get(id);
+    if (known !== undefined) return known;
+    const frame: Frame = { id, used: new Set(), unreplayed: new Set(), occurrences: new Map() };
+    this.#frames.set(id, frame);
+    return frame;
+  }
+
+  /**
+   * The frame of an SDK run that starts inside another one. Its id follows from who runs and on what, so that parallel nested runs meet
+   * their own journal again whatever the order in which they start.
+   */
+  childFrame(parent: Frame, agentName: string, input: string | AgentInputItem[]): Frame {
+    const name = sha256(`${parent.id}|${agentName}|${canonicalJson(input)}`).slice(0, 12);
+    const occurrence = parent.occurrences.get(name) ?? 0;
+    parent.occurrences.set(name, occurrence + 1);
+    return this.frame(`${name}.${occurrence}`);
+  }
+
+  /** A nested run that waited for a person goes on in the frame in which it began. */
+  resumedFrame(parent: Frame, agentName: string, input: string | AgentInputItem[]): Frame {
+    return this.frame(`${sha256(`${parent.id}|${agentName}|${canonicalJson(input)}`).slice(0, 12)}.0`);
+  }
+
+  /** The place of the next model call: the lowest that is free, so that a call given back is asked again under the same key. */
+  takeCall(frame: Frame): { readonly index: number; readonly key: string } {
+    let index = 0;
+    while (frame.used.has(index)) index += 1;
+    frame.used.add(index);
+    return { index, key: modelKey(frame.id, index) };
+  }
+
+  /** Stops the attempt from inside: the SDK would turn an error in a nested agent into text for the model. The first one counts. */
+  fail(error: unknown): void {
+    if (this.#fatal !== undefined) return;
+    this.#fatal = { error };
+    this.#controller.abort(error);
+  }
+
+  get fatal(): { readonly error: unknown } | undefined {
+    return this.#fatal;
+  }
+
+  at(): { readonly atMs: number; readonly hop: number; readonly agent: string } {
+    return { atMs: this.clock.nowMs(), hop: this.identity.hop, agent: this.identity.agent };
+  }
+
+  /** Writes a fact; a store that cannot answer stops the attempt, for what was not journaled must not be built upon. */
+  async write(entry: Parameters<HopJournal["write"]>[0] & { readonly event: RunEvent | undefined }): Promise<string> {
+    try {
+      return await this.journal.write(entry);
+    } catch (error) {
+      this.fail(error);
+      throw error;
+    }
+  }
+}
+
+export interface Call {
+  readonly idempotencyKey: string;
+  readonly signal: AbortSignal;
+  readonly runId: string;
+  readonly callId: string;
+  readonly attempt: number;
+  readonly tenant: string;
+}
+
+export interface Scope {
+  readonly hop: HopState;
+  readonly frame: Frame;
+  readonly call: Call | undefined;
+}
+
+const scopes = new AsyncLocalStorage<Scope>();
+
+export const currentScope = (): Scope | undefined => scopes.getStore();
+export const runInScope = <T>(scope: Scope, work: () => T): T => scopes.run(scope, work);
+
+/**
+ * The tool call that is running, for a tool's own use: its idempotency key (the same in every attempt) and its signal.
+ * Undefined outside a tool, and outside a fleet.
+ */
+export const currentCall = (): Call | undefined => scopes.getStore()?.call;
+
+/** @throws FleetError AGENT_INVALID when called outside a hop. */
+export function requireScope(): Scope {
+  const scope = scopes.getStore();
+  if (scope === undefined) throw new FleetError("AGENT_INVALID", "This agent lives in other workers and runs only inside a fleet.");
+  return scope;
+}

@@ -1,0 +1,91 @@
+/**
+ * What one finished call looks like in the journal. Keys: `m:<frame>:<n>` for the n-th model call of a frame (one frame = one SDK run),
+ * `t:<callId>` for a tool call. Call ids are rewritten from the model call's key, so a tool key is as stable as the journal itself.
+ */
+import { createHash } from "node:crypto";
+import { type ModelRequest, type ModelResponse, Usage } from "@openai/agents";
+import { z } from "zod";
+import { jsonSchema } from "../protocol/json.ts";
+
+const modelEntrySchema = z.object({
+  v: z.literal(1),
+  /** Hash of the request; another one at the same place means that the code changed under the run. */
+  fingerprint: z.string(),
+  response: z.object({
+    usage: z.record(z.string(), z.unknown()),
+    output: z.array(z.record(z.string(), z.unknown())),
+    responseId: z.string().optional(),
+    requestId: z.string().optional(),
+    rawUsage: z.record(z.string(), z.unknown()).optional(),
+  }),
+});
+
+const toolEntrySchema = z.object({
+  v: z.literal(1),
+  output: jsonSchema.optional(),
+  context: z.object({ set: z.record(z.string(), jsonSchema), removed: z.array(z.string()) }).optional(),
+});
+export type ToolEntry = z.infer<typeof toolEntrySchema>;
+
+export const modelKey = (frame: string, index: number): string => `m:${frame}:${index}`;
+export const toolKey = (callId: string): string => `t:${callId}`;
+
+export function encodeModelEntry(fingerprint: string, response: ModelResponse): string {
+  // The provider's raw payload is dropped: the runner does not need it and it doubles the size.
+  const { providerData: _raw, ...kept } = response;
+  return JSON.stringify({ v: 1, fingerprint, response: kept });
+}
+
+export function decodeModelEntry(text: string): { fingerprint: string; response: ModelResponse } {
+  const { fingerprint, response } = modelEntrySchema.parse(JSON.parse(text));
+  // `output` was an AgentOutputItem[] when this process or another wrote it; the SDK checks it no further on live answers either.
+  return { fingerprint, response: { ...response, usage: new Usage(response.usage) } as unknown as ModelResponse };
+}
+
+/** Takes any output; `decodeToolEntry` tells whether JSON carried it. */
+export const encodeToolEntry = (entry: { readonly v: 1; readonly output?: unknown; readonly context?: unknown }): string => JSON.stringify(entry, encodeBytes);
+export const decodeToolEntry = (text: string): ToolEntry => toolEntrySchema.parse(JSON.parse(text));
+
+/** Tools may answer with images as bytes; JSON cannot. */
+function encodeBytes(_key: string, value: unknown): unknown {
+  return value instanceof Uint8Array ? { $bytes: Buffer.from(value).toString("base64") } : value;
+}
+
+/** The tool's value as it was, bytes included. */
+export function reviveBytes(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(reviveBytes);
+  if (typeof value !== "object" || value === null) return value;
+  const entries = Object.entries(value);
+  const [first] = entries;
+  if (entries.length === 1 && first?.[0] === "$bytes" && typeof first[1] === "string") return new Uint8Array(Buffer.from(first[1], "base64"));
+  return Object.fromEntries(entries.map(([key, inner]) => [key, reviveBytes(inner)]));
+}
+
+/** Identity of a model call. Runtime-only settings (retries, time-outs) are no part of it; tool order is not either (MCP servers shuffle). */
+export function fingerprintOf(modelName: string, request: ModelRequest): string {
+  const { retry: _retry, timeoutMs: _timeoutMs, ...settings } = request.modelSettings;
+  return sha256(
+    canonicalJson({
+      modelName,
+      system: request.systemInstructions,
+      input: request.input,
+      previousResponseId: request.previousResponseId,
+      conversationId: request.conversationId,
+      settings,
+      tools: [...request.tools].sort((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1)),
+      handoffs: request.handoffs,
+      outputType: request.outputType,
+      prompt: request.prompt,
+    }),
+  );
+}
+
+export const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex").slice(0, 32);
+
+/** JSON with sorted keys, without functions and undefined. */
+export function canonicalJson(value: unknown): string {
+  return JSON.stringify(value, (_key, inner: unknown) => {
+    if (typeof inner !== "object" || inner === null || Array.isArray(inner)) return inner;
+    return Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)));
+  });
+}

@@ -1,0 +1,160 @@
+/**
+ * One hop: the SDK's loop of one agent, unmodified, on a derived agent, until it answers, hands off, waits for a person or fails.
+ *
+ *   transcript ─▶ Runner.run(derived agent) ─▶ result ─▶ HopResult
+ *                    │ model calls: journaled-model.ts
+ *                    │ tool calls: ledgered-tool.ts
+ *
+ * It decides nothing about the run: the worker maps the result to an outcome and settles it.
+ */
+import { type AgentInputItem, MaxTurnsExceededError, type ModelProvider, RunContext, Runner, type RunState, type RunToolApprovalItem } from "@openai/agents";
+import type { Clock } from "../clock.ts";
+import { encodeJson, type Json } from "../protocol/json.ts";
+import { cut, LIMITS } from "../protocol/limits.ts";
+import type { Approval, Decision } from "../protocol/run.ts";
+import type { AnyAgent, CatalogEntry } from "./catalog.ts";
+import { deriveAgent, isStub } from "./derived-agent.ts";
+import { type HopIdentity, HopState, runInScope, TOP_FRAME } from "./hop-state.ts";
+import type { HopJournal, HopLiveText } from "./ports.ts";
+import type { TrackedContext } from "./run-context.ts";
+import { installSeams } from "./sdk-seams.ts";
+
+export interface HopParts {
+  readonly entry: CatalogEntry;
+  /** The entry's agent, or what its `configure` made of the run's settings. */
+  readonly agent: AnyAgent;
+  readonly identity: HopIdentity;
+  readonly transcript: readonly Json[];
+  readonly context: TrackedContext;
+  readonly decisions: ReadonlyMap<string, Decision>;
+  readonly journal: HopJournal;
+  readonly live: HopLiveText;
+  /** Already journaled: see `journaledProvider`. */
+  readonly provider: ModelProvider;
+  readonly signal: AbortSignal;
+  readonly clock: Clock;
+  readonly isRetryable: (error: unknown) => boolean;
+  readonly onListenerError: (error: unknown) => void;
+}
+
+export type HopResult =
+  | { readonly type: "completed"; readonly output: Json; readonly items: readonly Json[] }
+  | { readonly type: "handed-off"; readonly to: string; readonly arguments: string; readonly items: readonly Json[]; readonly replacesTranscript: boolean }
+  | { readonly type: "interrupted"; readonly approvals: readonly Approval[] }
+  /** `modelKey`: the journal key of the last answer, to be rejected if the answer is at fault. */
+  | { readonly type: "errored"; readonly error: unknown; readonly modelKey: string | undefined };
+
+export async function runHop(parts: HopParts): Promise<HopResult> {
+  installSeams();
+  const hop = new HopState(parts);
+  hop.provider = parts.provider;
+  hop.runner = new Runner({
+    modelProvider: parts.provider,
+    tracingDisabled: true,
+    toolNotFoundBehavior: "return_error_to_model",
+    workflowName: "flotilla",
+    groupId: parts.identity.runId,
+  });
+  try {
+    return await runInScope({ hop, frame: hop.frame(TOP_FRAME), call: undefined }, () => runToEnd(parts, hop));
+  } catch (error) {
+    // What stopped the attempt from inside is the cause; what the SDK made of it is not.
+    return { type: "errored", error: hop.fatal?.error ?? error, modelKey: hop.lastModelKey };
+  }
+}
+
+async function runToEnd(parts: HopParts, hop: HopState): Promise<HopResult> {
+  const agent = deriveAgent(parts.agent, hop, { guardsEntry: parts.identity.hop === 0, onListenerError: parts.onListenerError });
+  const runContext = new RunContext(parts.context.value);
+  // The transcript was written by the SDK's own `history`, or validated as input items at submit.
+  let input: AgentInputItem[] | SdkState = parts.transcript as unknown as AgentInputItem[];
+  for (;;) {
+    const result = await runOnce(parts, hop, agent, input, runContext);
+    if (hop.fatal !== undefined) throw hop.fatal.error;
+    hop.signal.throwIfAborted();
+    if ("handedOffTo" in result) return handedOff(parts, hop, result.handedOffTo, result.history);
+    if (result.interruptions.length === 0) return completed(parts, result);
+    if (!decide(result.state, result.interruptions, parts.decisions)) return { type: "interrupted", approvals: result.interruptions.map(toApproval) };
+    input = result.state;
+  }
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: the SDK's RunState is generic over every agent of the graph
+type SdkState = RunState<any, any>;
+
+type Pass =
+  | { readonly handedOffTo: string; readonly history: readonly AgentInputItem[] }
+  | { readonly output: unknown; readonly history: readonly AgentInputItem[]; readonly interruptions: RunToolApprovalItem[]; readonly state: SdkState };
+
+async function runOnce(parts: HopParts, hop: HopState, agent: AnyAgent, input: AgentInputItem[] | SdkState, context: RunContext<unknown>): Promise<Pass> {
+  const options = { context, signal: hop.signal, maxTurns: parts.entry.turnLimit };
+  try {
+    const result = parts.entry.stream ? await drained(hop.runner.run(agent, input, { ...options, stream: true })) : await hop.runner.run(agent, input, options);
+    if (isStub(result.lastAgent)) return { handedOffTo: result.lastAgent?.name ?? "", history: result.history.slice(0, -1) };
+    return {
+      // Read only where there is one: the SDK complains on the console otherwise.
+      output: result.interruptions.length > 0 || hop.signal.aborted ? undefined : result.finalOutput,
+      history: result.history,
+      interruptions: result.interruptions,
+      state: result.state,
+    };
+  } catch (error) {
+    // A handoff on the last allowed turn: the stub had no turn left to end on.
+    if (error instanceof MaxTurnsExceededError && isStub(error.state?.currentAgent)) {
+      return { handedOffTo: error.state?.currentAgent?.name ?? "", history: error.state?.history ?? [] };
+    }
+    throw error;
+  }
+}
+
+/** The live text was taken at the model; what is left is to run the stream dry. An aborted stream only rejects `completed`. */
+async function drained<R extends AsyncIterable<unknown> & { readonly completed: Promise<void> }>(started: Promise<R>): Promise<R> {
+  const result = await started;
+  for await (const _event of result);
+  await result.completed;
+  return result;
+}
+
+function handedOff({ transcript }: HopParts, hop: HopState, to: string, history: readonly AgentInputItem[]): HopResult {
+  const replacesTranscript = hop.handoff?.filtered === true;
+  return {
+    type: "handed-off",
+    to,
+    arguments: cut(hop.handoff?.arguments ?? "", LIMITS.eventPreviewChars),
+    items: toJsonItems(replacesTranscript ? history : history.slice(transcript.length)),
+    replacesTranscript,
+  };
+}
+
+function completed({ transcript }: HopParts, pass: Extract<Pass, { output: unknown }>): HopResult {
+  // Through text: an output type may transform into Dates and the like, and what is stored is what anybody reads.
+  const output = JSON.parse(JSON.stringify(pass.output ?? null)) as Json;
+  encodeJson(output, { at: "output", maxBytes: LIMITS.outputBytes, tooLarge: "OUTPUT_TOO_LARGE" });
+  return { type: "completed", output, items: toJsonItems(pass.history.slice(transcript.length)) };
+}
+
+/** True when every pending call has a decision and was told it; the SDK then goes on in process. */
+function decide(state: SdkState, interruptions: readonly RunToolApprovalItem[], decisions: ReadonlyMap<string, Decision>): boolean {
+  let any = false;
+  for (const item of interruptions) {
+    const decision = decisions.get(toApproval(item).callId);
+    if (decision === undefined) continue;
+    any = true;
+    if (decision.approve) state.approve(item);
+    else state.reject(item, decision.message === undefined ? {} : { message: decision.message });
+  }
+  return any;
+}
+
+function toApproval(item: RunToolApprovalItem): Approval {
+  const raw = item.rawItem;
+  return {
+    callId: "callId" in raw && typeof raw.callId === "string" ? raw.callId : (raw.id ?? ""),
+    tool: item.name ?? "",
+    agent: item.agent.name,
+    arguments: cut(item.arguments ?? "", LIMITS.eventPreviewChars),
+  };
+}
+
+/** Items as JSON: what the SDK holds as class instances or undefined fields is stored plain. */
+const toJsonItems = (items: readonly AgentInputItem[]): Json[] => JSON.parse(JSON.stringify(items)) as Json[];

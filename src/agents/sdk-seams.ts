@@ -1,0 +1,75 @@
+/**
+ * The two places where the SDK's own classes are extended. Both pass straight through outside a hop, so that plain `Runner.run` behaves
+ * the same before, during and after (I13). They are needed because a nested agent (`asTool`) runs the user's original object, which no
+ * derived copy can reach. See docs/decisions/0002-seams-into-the-agents-sdk.md.
+ */
+import { Agent, type ModelProvider, Runner, RunState } from "@openai/agents";
+import type { AgentInputItem, Tool } from "@openai/agents";
+import { currentScope, type HopState, runInScope, type Scope } from "./hop-state.ts";
+import { journaledModel, journaledProvider } from "./journaled-model.ts";
+import { ledgeredTool } from "./ledgered-tool.ts";
+
+const INSTALLED = Symbol.for("flotilla.seams");
+
+// Its prototype carries the mark, so that a second copy of this package does not wrap a second time.
+type Marked = typeof Runner.prototype & { [INSTALLED]?: true };
+
+/** Installs the seams once per process. */
+export function installSeams(): void {
+  const runner = Runner.prototype as Marked;
+  if (runner[INSTALLED] === true) return;
+  runner[INSTALLED] = true;
+  const getAllTools = Agent.prototype.getAllTools;
+  Agent.prototype.getAllTools = async function (...args) {
+    const tools = await getAllTools.apply(this, args);
+    const scope = currentScope();
+    return scope === undefined ? tools : tools.map((tool) => ledgered(scope.hop, tool));
+  };
+  const run = Runner.prototype.run;
+  // `run` is overloaded; what is passed on is exactly what came in.
+  type AnyRun = (this: Runner, agent: Agent, input: unknown, options?: unknown) => Promise<unknown>;
+  const nested: AnyRun = function (agent, input, options) {
+    const scope = currentScope();
+    if (scope === undefined || this === scope.hop.runner) return (run as AnyRun).call(this, agent, input, options);
+    const runner = insideHop(this, scope.hop);
+    return runInScope({ ...scope, frame: frameOf(scope, agent, input) }, () => (run as AnyRun).call(runner, withJournaledModel(agent), input, options));
+  };
+  Runner.prototype.run = nested as typeof run;
+}
+
+const ledgers = new WeakMap<HopState, WeakMap<Tool, Tool>>();
+
+function ledgered(hop: HopState, tool: Tool): Tool {
+  const cache = ledgers.get(hop) ?? new WeakMap<Tool, Tool>();
+  ledgers.set(hop, cache);
+  return ledgeredTool(tool, cache);
+}
+
+/** A nested agent's runner inherits the hop's provider; one made by the user, or the process-wide one, does not. */
+function insideHop(runner: Runner, hop: HopState): Runner {
+  const { modelProvider } = runner.config;
+  if (modelProvider === hop.provider) return runner;
+  const provider = isProcessDefault(modelProvider) ? hop.provider : journaledProvider(modelProvider);
+  return new Runner({ ...runner.config, modelProvider: provider, tracingDisabled: true } as ConstructorParameters<typeof Runner>[0]);
+}
+
+/** The SDK's stand-in for "whatever provider the process has": its class is not exported. */
+const isProcessDefault = (provider: ModelProvider): boolean => provider.constructor === processDefault;
+const processDefault = new Runner().config.modelProvider.constructor;
+
+function frameOf({ hop, frame }: Scope, agent: Agent, input: unknown): Scope["frame"] {
+  if (input instanceof RunState) {
+    // A nested run that goes on after an approval; its first input is private to the state, but part of its serialised form.
+    const { originalInput } = JSON.parse(input.toString()) as { originalInput: string | AgentInputItem[] };
+    return hop.resumedFrame(frame, agent.name, originalInput);
+  }
+  // Not a RunState, so by the SDK's signature the input proper.
+  return hop.childFrame(frame, agent.name, input as string | AgentInputItem[]);
+}
+
+/** An agent with a Model object of its own bypasses every provider: the object is wrapped on a derived agent. */
+export function withJournaledModel<T extends Agent>(agent: T): T {
+  const { model } = agent;
+  if (typeof model === "string") return agent;
+  return Object.create(agent, { model: { value: journaledModel(model, `${agent.name}'s own model`), enumerable: true } });
+}

@@ -1,0 +1,43 @@
+/**
+ * What to do with a tool call when its worker died in the middle of it (I5). Declared on the tool, read by the ledger.
+ */
+import type { FunctionTool } from "@openai/agents";
+import type { Json } from "../protocol/json.ts";
+
+/** What a `reconcile` function found out about a call whose result was lost. `undefined`: it could not tell either. */
+export type Reconciled = { readonly ran: Json } | { readonly notRun: true } | undefined;
+
+export interface LostCall {
+  readonly runId: string;
+  readonly callId: string;
+  readonly tenant: string;
+  /** The arguments as the model gave them: JSON text. */
+  readonly arguments: string;
+  /** `runId/callId`, the same in every attempt. */
+  readonly idempotencyKey: string;
+}
+
+export interface ToolPolicy {
+  /**
+   * `idempotent`: the call runs again, under the same idempotency key. For tools that only read, or whose receiver drops repeats.
+   * `ask` (default): the run is suspended as `effect-unknown` until a person says what happened (`flotilla runs resolve`).
+   * `{ reconcile }`: the function looks the effect up; where it cannot tell, as `ask`.
+   */
+  readonly onCrash: "idempotent" | "ask" | { readonly reconcile: (call: LostCall) => Reconciled | Promise<Reconciled> };
+}
+
+/** A registered symbol, so that the tag is seen across two copies of this package, and survives the SDK's own copies of a tool. */
+const POLICY = Symbol.for("flotilla.toolPolicy");
+
+export const DEFAULT_TOOL_POLICY: ToolPolicy = { onCrash: "ask" };
+
+/** A copy of `tool` that carries the policy; the given tool stays untouched. */
+export function toolPolicy<T extends { readonly type: "function" }>(tool: T, policy: ToolPolicy): T {
+  return { ...tool, [POLICY]: policy };
+}
+
+export function policyOf(tool: FunctionTool): ToolPolicy {
+  // The symbol is ours alone: only `toolPolicy` writes it, with this type.
+  const tagged = tool as FunctionTool & { readonly [POLICY]?: ToolPolicy };
+  return tagged[POLICY] ?? DEFAULT_TOOL_POLICY;
+}

@@ -1,0 +1,182 @@
+/**
+ * The composition root: plugs stores into ports. `createFleet` checks the agents and opens nothing; the first submit, or a worker,
+ * opens what it needs.
+ */
+import { type Catalog, createCatalog, type AgentMap, type AgentOptions, type AnyAgent } from "./agents/catalog.ts";
+import { currentScope } from "./agents/hop-state.ts";
+import { journaledProvider } from "./agents/journaled-model.ts";
+import { type Clock, systemClock } from "./clock.ts";
+import { parseModelEnv } from "./models/env.ts";
+import { patientProvider } from "./models/patience.ts";
+import { createModelProvider, type ModelProviderOptions } from "./models/provider.ts";
+import { createBullWakeQueue } from "./producers/bull-wake-queue.ts";
+import { createRunProducer, type RunProducer, type RunRequest, type Submitted } from "./producers/run-producer.ts";
+import type { RunHandle } from "./producers/run-handle.ts";
+import type { RunInput, SubmitOptions } from "./producers/submission.ts";
+import { FleetError } from "./protocol/errors.ts";
+import { connectRedis } from "./redis/connection.ts";
+import { DEFAULT_PREFIX } from "./redis/keys.ts";
+import { createRedisLiveText } from "./redis/redis-live-text.ts";
+import { createRedisRunStore } from "./redis/redis-run-store.ts";
+import { checkRedis } from "./redis/start-up-checks.ts";
+import { checkPeers } from "./peers.ts";
+import { type Log, silentLog } from "./telemetry/log.ts";
+import { type FleetWorker, startFleetWorker, WORKER_DEFAULTS, type WorkerOptions } from "./workers/fleet-worker.ts";
+import type { MakeContext } from "./workers/process-wake.ts";
+import { RETRY_POLICY } from "./workers/retry-policy.ts";
+
+type AgentIn<V> = V extends AgentOptions<infer A> ? A : V extends AnyAgent ? V : never;
+type OutputIn<V> = AgentIn<V> extends { readonly "~output"?: infer O } ? O : AgentIn<V> extends AnyAgent ? FinalOutputOf<AgentIn<V>> : unknown;
+/** What the SDK makes of an agent's `outputType`. */
+type FinalOutputOf<A extends AnyAgent> = ReturnType<A["processFinalOutput"]>;
+
+/** By agent name: the type of its output. */
+export type AgentsIn<M extends AgentMap> = { readonly [Name in keyof M & string]: { readonly output: OutputIn<M[Name]> } };
+
+export interface FleetOptions<M extends AgentMap = AgentMap> extends Pick<ModelProviderOptions, "models" | "credentials"> {
+  /** By name, which must be the agent's own. */
+  readonly agents: M;
+  /** Redis' address. Default: REDIS_URL of `env`. */
+  readonly redis?: string;
+  /** Sets fleets on one Redis apart. Default `flotilla`. */
+  readonly prefix?: string;
+  /** The deploy's own id, recorded with each agent. Default `0`. */
+  readonly version?: string;
+  /** Makes the context of a run's tools in the worker; what it adds is never stored. Default: the context as submitted. */
+  readonly context?: MakeContext;
+  /** Defaults of each submit. */
+  readonly defaults?: Pick<SubmitOptions, "tenant" | "priority" | "deadlineMs" | "maxHops"> & { readonly retentionMs?: number };
+  /** Where keys and addresses of model providers are read. Default: the process' environment. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  readonly log?: Log;
+  readonly clock?: Clock;
+}
+
+export type FleetWorkerOptions = Partial<WorkerOptions> & { readonly redis?: string; readonly prefix?: string; readonly log?: Log; readonly env?: FleetOptions["env"] };
+
+export interface Fleet<M extends AgentMap = AgentMap> extends AsyncDisposable {
+  /** For types only: what `createProducer<typeof fleet>` reads. */
+  readonly "~agents"?: AgentsIn<M>;
+  readonly catalog: Catalog;
+  readonly options: FleetOptions<M>;
+  submit(agent: keyof M & string, input: RunInput, options?: SubmitOptions): Promise<RunHandle<AgentsIn<M>>>;
+  submitMany(requests: Iterable<RunRequest<AgentsIn<M>>> | AsyncIterable<RunRequest<AgentsIn<M>>>): AsyncIterable<Submitted<AgentsIn<M>>>;
+  /** Attaches to a run by its id. */
+  run(id: string): RunHandle<AgentsIn<M>>;
+  /** Starts taking work in this process. @throws FleetError for a Redis, a model or an option that will not do. */
+  worker(options?: FleetWorkerOptions): Promise<FleetWorker>;
+  close(): Promise<void>;
+}
+
+export function createFleet<const M extends AgentMap>(options: FleetOptions<M>): Fleet<M> {
+  checkPeers();
+  const catalog = createCatalog(options.agents, options.version ?? "0");
+  const clock = options.clock ?? systemClock;
+  const workers = new Set<FleetWorker>();
+  let opened: { producer: RunProducer<AgentsIn<M>>; close: () => Promise<void> } | undefined;
+  const producer = (): RunProducer<AgentsIn<M>> => {
+    opened ??= openProducer(options, catalog, clock);
+    return opened.producer;
+  };
+  return {
+    catalog,
+    options,
+    submit: (agent, input, submitOptions) => producer().submit(agent, input, submitOptions),
+    submitMany: (requests) => producer().submitMany(requests),
+    run: (id) => producer().run(id),
+    async worker(workerOptions = {}) {
+      const worker = await openWorker(options, workerOptions, catalog, clock);
+      workers.add(worker);
+      void worker.closed.then(() => workers.delete(worker));
+      return worker;
+    },
+    async close() {
+      await Promise.all([...workers].map((worker) => worker.close()));
+      await opened?.close();
+      opened = undefined;
+    },
+    async [Symbol.asyncDispose]() {
+      await this.close();
+    },
+  };
+}
+
+function openProducer<M extends AgentMap>(options: FleetOptions<M>, catalog: Catalog, clock: Clock) {
+  const { url, prefix } = addressOf(options, {});
+  const redis = connectRedis({ url, role: "producer", name: "producer" });
+  const store = createRedisRunStore({ redis, clock, prefix });
+  const queue = createBullWakeQueue({ redis, prefix });
+  const live = createRedisLiveText({ redis, prefix });
+  const parts = { store, live, queue, clock, agents: catalog };
+  return {
+    producer: createRunProducer<AgentsIn<M>>(options.defaults === undefined ? parts : { ...parts, defaults: options.defaults }),
+    async close() {
+      await queue.close();
+      await store.close();
+      redis.disconnect();
+    },
+  };
+}
+
+async function openWorker<M extends AgentMap>(options: FleetOptions<M>, given: FleetWorkerOptions, catalog: Catalog, clock: Clock): Promise<FleetWorker> {
+  const { url, prefix } = addressOf(options, given);
+  const provider = createProvider(options, given.env, catalog, clock);
+  const redis = connectRedis({ url, role: "worker", name: "worker" });
+  try {
+    await checkRedis(redis);
+    const store = createRedisRunStore({ redis, clock, prefix });
+    const queue = createBullWakeQueue({ redis, prefix });
+    const worker = await startFleetWorker(
+      {
+        redisUrl: url,
+        prefix,
+        redis,
+        store,
+        queue,
+        live: createRedisLiveText({ redis, prefix }),
+        catalog,
+        provider,
+        makeContext: options.context ?? (({ context }) => context),
+        clock,
+        log: given.log ?? options.log ?? silentLog,
+        random: Math.random,
+      },
+      { ...WORKER_DEFAULTS, ...defined(given) },
+    );
+    void worker.closed.then(async () => {
+      await queue.close();
+      await store.close();
+      redis.disconnect();
+    });
+    return worker;
+  } catch (error) {
+    redis.disconnect();
+    throw error;
+  }
+}
+
+function createProvider<M extends AgentMap>(options: FleetOptions<M>, env: FleetOptions["env"], catalog: Catalog, clock: Clock) {
+  const models = createModelProvider({
+    env: parseModelEnv(env ?? options.env ?? process.env),
+    currentTenant: () => currentScope()?.hop.identity.tenant,
+    ...(options.models === undefined ? {} : { models: options.models }),
+    ...(options.credentials === undefined ? {} : { credentials: options.credentials }),
+  });
+  models.check([...catalog.values()].flatMap(({ agent }) => (typeof agent.model === "string" ? [agent.model] : [])));
+  return journaledProvider(patientProvider(models, { maxWaitMs: RETRY_POLICY.waitInSlotMs, clock }));
+}
+
+function addressOf(options: FleetOptions, given: FleetWorkerOptions): { url: string; prefix: string } {
+  const url = given.redis ?? options.redis ?? (options.env ?? process.env)["REDIS_URL"];
+  if (url === undefined || url === "") {
+    throw new FleetError("REDIS_MISSING", "The fleet has no Redis.", {
+      at: "redis",
+      remedy: "set REDIS_URL, or pass createFleet({ redis: … }); `flotilla dev` starts a private one",
+    });
+  }
+  return { url, prefix: given.prefix ?? options.prefix ?? DEFAULT_PREFIX };
+}
+
+const defined = <T extends object>(value: T): Partial<T> =>
+  // Only entries with a value are kept, so the result is a Partial of the same type.
+  Object.fromEntries(Object.entries(value).filter(([, entry]) => entry !== undefined)) as Partial<T>;

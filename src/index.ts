@@ -1,0 +1,25 @@
+/** The library. What is named here is the public surface; everything else may change. */
+
+// The fleet
+export { type AgentsIn, createFleet, type Fleet, type FleetOptions, type FleetWorkerOptions } from "./fleet.ts";
+export type { AgentLimits, AgentMap, AgentOptions } from "./agents/catalog.ts";
+export { remoteAgent } from "./agents/derived-agent.ts";
+export type { FleetWorker } from "./workers/fleet-worker.ts";
+export type { ModelCredentials, ResolveCredentials } from "./models/provider.ts";
+export { createLog, type Log, type LogLevel } from "./telemetry/log.ts";
+
+// Inside tools
+export { type Call, currentCall } from "./agents/hop-state.ts";
+export { type LostCall, type Reconciled, type ToolPolicy, toolPolicy } from "./agents/tool-policy.ts";
+
+// Runs
+export { RunError, type HandleResolution, type RunHandle, type RunStatusReport, type WaitOptions } from "./producers/run-handle.ts";
+export type { FollowOptions } from "./producers/follow.ts";
+export type { RunRequest, Submitted } from "./producers/run-producer.ts";
+export type { RunInput, SubmitOptions } from "./producers/submission.ts";
+export type { FollowedEvent, LiveEvent, RunEvent } from "./protocol/events.ts";
+export type { Approval, Intent, RunErrorInfo, RunInfo, RunResult, RunStatus, Suspension, Usage } from "./protocol/run.ts";
+
+// Errors
+export { ERRORS, type ErrorCode, FleetError, isFleetError } from "./protocol/errors.ts";
+export { LIMITS } from "./protocol/limits.ts";

@@ -1,0 +1,192 @@
+/**
+ * A worker process' share of the fleet: BullMQ workers for its queues, one heartbeat, one reconciler, one announcement.
+ * It binds; the work is in `process-wake.ts`.
+ */
+import { hostname } from "node:os";
+import { DelayedError, type Job, Worker } from "bullmq";
+import type { Redis } from "ioredis";
+import type { Catalog } from "../agents/catalog.ts";
+import { jobDataSchema, PROTOCOL_MINOR } from "../protocol/job.ts";
+import { ANNOUNCE_EVERY_MS, type AgentEntry, type WorkerEntry } from "../protocol/registry.ts";
+import { FleetError } from "../protocol/errors.ts";
+import { bullPrefix, bullQueueName } from "../redis/keys.ts";
+import { RELEASE } from "../release.ts";
+import { type Heartbeat, startHeartbeat } from "./heartbeat.ts";
+import { createHeldRuns } from "./held-runs.ts";
+import { processWake, type WakeDeps, type WakeOptions } from "./process-wake.ts";
+import { startReconciler } from "./reconciler.ts";
+import { letGo } from "./shutdown.ts";
+
+export interface WorkerOptions extends WakeOptions {
+  /** The queues to serve. Default: every queue that an agent of the fleet names. */
+  readonly queues?: readonly string[];
+  /** Runs at once in this process, over all its queues. Default 20: a run mostly waits for its model. */
+  readonly concurrency: number;
+}
+
+export const WORKER_DEFAULTS = {
+  concurrency: 20,
+  leaseMs: 5_000,
+  retentionMs: 7 * 24 * 60 * 60 * 1_000,
+  maxDeaths: 5,
+  shutdownGraceMs: 25_000,
+} as const;
+
+export interface FleetWorker extends AsyncDisposable {
+  readonly workerId: string;
+  readonly queues: readonly string[];
+  /** Resolves when the worker is closed, by whomever. */
+  readonly closed: Promise<void>;
+  /** Stops taking, finishes durable steps for `graceMs` (default 25 000), releases the rest. Twice: releases at once. */
+  close(options?: { readonly graceMs?: number }): Promise<void>;
+}
+
+export interface FleetWorkerDeps extends Omit<WakeDeps, "held" | "workerId" | "options"> {
+  readonly redisUrl: string;
+  readonly prefix: string;
+  /** A connection for BullMQ: its requests wait for Redis for ever. BullMQ duplicates it for blocking. Owned by the caller. */
+  readonly redis: Redis;
+}
+
+/** BullMQ's lock only keeps two processes from the same job by chance; who holds a run, its lease says. Milliseconds. */
+const BULL_LOCK_MS = 60 * 60 * 1_000;
+/** A job of a newer minor is put back for a worker that knows it. Milliseconds. */
+const NEWER_MINOR_DELAY_MS = 5_000;
+/** BullMQ's own close and pause may hang when Redis is away. */
+const BULL_CLOSE_MS = 5_000;
+
+export async function startFleetWorker(deps: FleetWorkerDeps, options: WorkerOptions): Promise<FleetWorker> {
+  const { clock, log, catalog, store, redisUrl, prefix } = deps;
+  const queues = options.queues ?? [...new Set([...catalog.values()].map(({ queue }) => queue))];
+  checkOptions(queues, options.concurrency, catalog);
+  const workerId = `${hostname()}-${process.pid}-${clock.nowMs().toString(36)}`;
+  let heartbeat: Heartbeat | undefined;
+  const held = createHeldRuns((runs) => heartbeat?.update(runs));
+  heartbeat = startHeartbeat(
+    { redisUrl, prefix, leaseMs: options.leaseMs },
+    (lost) => {
+      for (const runId of lost) held.abort(runId, "superseded");
+    },
+    (message) => log.warn({ event: "heartbeat.errored", message }, "leases could not be renewed; it goes on trying"),
+  );
+  const wakeDeps: WakeDeps = { ...deps, held, workerId, options };
+  const unwatch = await store.watchStops((runId, reason) => held.abort(runId, reason));
+  const announce = announcer(wakeDeps, queues, options.concurrency, () => held.size);
+  await announce.now();
+  const reconciler = startReconciler(deps, options);
+  const bullWorkers = queues.map((queue, index) => bindQueue(deps, wakeDeps, queue, shareOf(options.concurrency, queues.length, index)));
+  await Promise.all(bullWorkers.map((worker) => worker.waitUntilReady()));
+
+  const done = Promise.withResolvers<void>();
+  let closing: Promise<void> | undefined;
+  const close = async (graceMs: number): Promise<void> => {
+    const paused = Promise.all(bullWorkers.map((worker) => inTime(worker.pause(true), clock.sleep(BULL_CLOSE_MS))));
+    await letGo(held, clock, graceMs);
+    await paused;
+    await Promise.all(bullWorkers.map((worker) => inTime(worker.close(), clock.sleep(BULL_CLOSE_MS))));
+    announce.stop();
+    await inTime(Promise.all([reconciler.close(), heartbeat.close(), unwatch(), store.withdraw(workerId)]), clock.sleep(BULL_CLOSE_MS));
+    log.info({ event: "worker.closed", workerId }, "worker closed");
+    done.resolve();
+  };
+  log.info({ event: "worker.started", workerId, queues, slots: options.concurrency, agents: [...catalog.keys()] }, "worker started");
+  const worker: FleetWorker = {
+    workerId,
+    queues,
+    closed: done.promise,
+    async close({ graceMs = WORKER_DEFAULTS.shutdownGraceMs } = {}) {
+      if (closing !== undefined) for (const run of held.all()) run.abort("shutdown");
+      closing ??= close(graceMs);
+      await closing;
+    },
+    async [Symbol.asyncDispose]() {
+      await worker.close();
+    },
+  };
+  return worker;
+}
+
+function checkOptions(queues: readonly string[], concurrency: number, catalog: Catalog): void {
+  const known = new Set([...catalog.values()].map(({ queue }) => queue));
+  const wrong = queues.find((queue) => !known.has(queue));
+  if (wrong !== undefined) {
+    throw new FleetError("INPUT_INVALID", `No agent of this fleet lives on queue "${wrong}"; its queues are ${[...known].join(", ")}.`, {
+      at: "queues",
+      remedy: "serve one of those, or give an agent this queue",
+    });
+  }
+  if (!Number.isInteger(concurrency) || concurrency < queues.length) {
+    throw new FleetError("INPUT_INVALID", `Expected concurrency to be a whole number of at least ${queues.length} (one slot per queue); got ${concurrency}.`, {
+      at: "concurrency",
+      remedy: "raise it, or serve fewer queues in this process",
+    });
+  }
+}
+
+/** One limit per process: its slots are dealt out over its queues. */
+const shareOf = (slots: number, queues: number, index: number): number => Math.floor(slots / queues) + (index < slots % queues ? 1 : 0);
+
+function bindQueue({ redis, prefix, log }: FleetWorkerDeps, wakeDeps: WakeDeps, queue: string, concurrency: number): Worker {
+  const worker = new Worker(bullQueueName(queue), (job, token) => takeJob(wakeDeps, job, token), {
+    connection: redis,
+    prefix: bullPrefix(prefix, 0),
+    concurrency,
+    lockDuration: BULL_LOCK_MS,
+    skipLockRenewal: true,
+    // A stalled job is only a late wake-up; it must never be failed by BullMQ's count, which the run would not hear of.
+    maxStalledCount: Number.MAX_SAFE_INTEGER,
+    removeOnComplete: { count: 0 },
+    removeOnFail: { count: 0 },
+  });
+  worker.on("error", (err) => log.warn({ event: "queue.errored", queue, err }, "the queue's connection has trouble; it goes on trying"));
+  return worker;
+}
+
+async function takeJob(deps: WakeDeps, job: Job, token: string | undefined): Promise<void> {
+  const data = jobDataSchema.safeParse(job.data);
+  if (!data.success) {
+    deps.log.error({ event: "job.refused", code: "JOB_INVALID", jobId: job.id }, "a job on this queue is not one of ours; it is dropped");
+    return;
+  }
+  if (data.data.minor > PROTOCOL_MINOR) {
+    await job.moveToDelayed(deps.clock.nowMs() + NEWER_MINOR_DELAY_MS, token);
+    throw new DelayedError();
+  }
+  await processWake(deps, data.data.runId, data.data.wake);
+}
+
+function announcer({ store, clock, catalog, workerId, log }: WakeDeps, queues: readonly string[], slots: number, busy: () => number) {
+  const startedAtMs = clock.nowMs();
+  const stopping = new AbortController();
+  const now = async (): Promise<void> => {
+    const seenAtMs = clock.nowMs();
+    const served = [...catalog.values()].filter(({ queue }) => queues.includes(queue));
+    const worker: WorkerEntry = {
+      v: 1,
+      workerId,
+      host: hostname(),
+      pid: process.pid,
+      queues: [...queues],
+      agents: served.map(({ name }) => name),
+      slots,
+      busy: busy(),
+      startedAtMs,
+      seenAtMs,
+      release: RELEASE,
+    };
+    const agents: AgentEntry[] = served.map(({ name, queue, version, description }) => ({ v: 1, name, queue, version, description, seenAtMs }));
+    await store.announce(worker, agents);
+  };
+  const loop = async (): Promise<void> => {
+    while (!stopping.signal.aborted) {
+      await clock.sleep(ANNOUNCE_EVERY_MS, stopping.signal);
+      if (!stopping.signal.aborted) await now().catch((err: unknown) => log.debug({ event: "announce.errored", err }, "announcement failed"));
+    }
+  };
+  void loop();
+  return { now, stop: () => stopping.abort() };
+}
+
+const inTime = async (work: Promise<unknown>, limit: Promise<void>): Promise<void> => {
+  await Promise.race([work.catch(() => undefined), limit]);
+};

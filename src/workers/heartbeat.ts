@@ -1,0 +1,49 @@
+/**
+ * Keeps the leases of held runs alive from a thread of its own: a main loop that is busy for a second loses nothing; one that hangs stops
+ * ticking, and then the leases lapse and another worker takes over. Leases are the only authority on who holds a run: BullMQ's locks are
+ * long and never renewed (docs/decisions/0003-leases-not-locks.md), because their renewal is refused when Redis' memory is full.
+ */
+import { Worker } from "node:worker_threads";
+import type { HeldRun } from "../protocol/run-store.ts";
+
+export interface HeartbeatOptions {
+  readonly redisUrl: string;
+  readonly prefix: string;
+  readonly leaseMs: number;
+}
+
+export interface ThreadData extends HeartbeatOptions {
+  /** [0]: ticks of the main loop. */
+  readonly ticks: Int32Array<SharedArrayBuffer>;
+}
+
+export type ToThread = { readonly type: "held"; readonly held: readonly HeldRun[] } | { readonly type: "close" };
+export type FromThread = { readonly type: "lost"; readonly runIds: readonly string[] } | { readonly type: "errored"; readonly message: string };
+
+export interface Heartbeat {
+  update(held: readonly HeldRun[]): void;
+  close(): Promise<void>;
+}
+
+/** A beat is due three times per lease, so that two may be lost. */
+export const beatEveryMs = (leaseMs: number): number => Math.floor(leaseMs / 3);
+
+export function startHeartbeat(options: HeartbeatOptions, onLost: (runIds: readonly string[]) => void, onError: (message: string) => void): Heartbeat {
+  const ticks = new Int32Array(new SharedArrayBuffer(4));
+  const ticking = setInterval(() => Atomics.add(ticks, 0, 1), Math.max(50, Math.floor(options.leaseMs / 12)));
+  // The file beside this one, whether it runs from source or from the build.
+  const file = new URL(`./heartbeat-thread${import.meta.url.endsWith(".ts") ? ".ts" : ".js"}`, import.meta.url);
+  const thread = new Worker(file, { workerData: { ...options, ticks } satisfies ThreadData });
+  const exited = new Promise((resolve) => thread.once("exit", resolve));
+  thread.on("message", (message: FromThread) => (message.type === "lost" ? onLost(message.runIds) : onError(message.message)));
+  thread.on("error", (error) => onError(error.message));
+  const send = (message: ToThread): void => thread.postMessage(message);
+  return {
+    update: (held) => send({ type: "held", held: held.map(({ runId, token }) => ({ runId, token })) }),
+    async close() {
+      clearInterval(ticking);
+      send({ type: "close" });
+      await exited;
+    },
+  };
+}

@@ -1,0 +1,80 @@
+/**
+ * The runs this process has in its hands: what the heartbeat renews, a cancel stops and a shutdown releases.
+ */
+import type { AbortReason } from "../agents/ports.ts";
+
+export interface HeldRun {
+  readonly runId: string;
+  readonly token: string;
+  readonly signal: AbortSignal;
+  /** The first reason counts. */
+  readonly aborted: () => AbortReason | undefined;
+  readonly abort: (reason: AbortReason) => void;
+  /** A durable step was finished; a draining worker lets go of the run here. */
+  readonly stepped: () => void;
+  /** Tool effects that are under way right now: letting go would leave them unknown. */
+  openEffects: number;
+}
+
+export interface HeldRuns {
+  readonly size: number;
+  hold(runId: string, token: string): HeldRun;
+  release(held: HeldRun): void;
+  all(): HeldRun[];
+  abort(runId: string, reason: AbortReason): void;
+  /** From now on each run is let go at the end of its present step. */
+  drain(): void;
+  /** Resolves when nothing is held. */
+  idle(): Promise<void>;
+}
+
+export function createHeldRuns(onChange: (held: readonly HeldRun[]) => void): HeldRuns {
+  const held = new Set<HeldRun>();
+  let draining = false;
+  let waiters: Array<() => void> = [];
+  const changed = (): void => {
+    onChange([...held]);
+    if (held.size > 0) return;
+    for (const resolve of waiters) resolve();
+    waiters = [];
+  };
+  return {
+    get size() {
+      return held.size;
+    },
+    hold(runId, token) {
+      const controller = new AbortController();
+      let reason: AbortReason | undefined;
+      const run: HeldRun = {
+        runId,
+        token,
+        signal: controller.signal,
+        openEffects: 0,
+        aborted: () => reason,
+        abort(why) {
+          if (reason !== undefined) return;
+          reason = why;
+          controller.abort(why);
+        },
+        stepped() {
+          if (draining && run.openEffects === 0) run.abort("shutdown");
+        },
+      };
+      held.add(run);
+      changed();
+      return run;
+    },
+    release(run) {
+      held.delete(run);
+      changed();
+    },
+    all: () => [...held],
+    abort(runId, reason) {
+      for (const run of held) if (run.runId === runId) run.abort(reason);
+    },
+    drain() {
+      draining = true;
+    },
+    idle: () => (held.size === 0 ? Promise.resolve() : new Promise((resolve) => waiters.push(resolve))),
+  };
+}

@@ -1,0 +1,35 @@
+/** Plugs the run store into the journal port of a hop. The store's answers stop the attempt where it should stop. */
+import type { HopJournal } from "../agents/ports.ts";
+import type { Attempt, RunStore } from "../protocol/run-store.ts";
+import type { HeldRun } from "./held-runs.ts";
+
+/** The attempt may go no further: another has the run, or it was told to stop. The held run knows why. */
+export class AttemptStoppedError extends Error {
+  override readonly name = "AttemptStoppedError";
+}
+
+export function createHopJournal(store: RunStore, attempt: Attempt, held: HeldRun, entries: ReadonlyMap<string, string>): HopJournal {
+  const { runId, token, hop } = attempt;
+  return {
+    entries,
+    async write({ key, valueJson, usage, turns, event, closesIntent }) {
+      const fact = { runId, token, hop, key, valueJson, usage, turns, event };
+      const reply = await store.record(closesIntent === undefined ? fact : { ...fact, closesIntent });
+      if (closesIntent !== undefined) held.openEffects -= 1;
+      if (reply.status === "gone" || !reply.current) held.abort("superseded");
+      else if (reply.stop !== undefined) held.abort(reply.stop);
+      else held.stepped();
+      if (reply.status === "gone") throw new AttemptStoppedError(`Run ${runId} is gone.`);
+      return reply.valueJson;
+    },
+    async openIntent(intent) {
+      const reply = await store.openIntent(runId, token, intent);
+      if (reply.status === "opened") {
+        held.openEffects += 1;
+        return;
+      }
+      held.abort(reply.status === "stop" ? reply.stop : "superseded");
+      throw new AttemptStoppedError(`Run ${runId} may not start another effect.`);
+    },
+  };
+}

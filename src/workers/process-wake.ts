@@ -1,0 +1,200 @@
+/**
+ * One wake of one run, from its job to its settled outcome:
+ *
+ *   job ──begin──▶ Attempt ──lost calls──▶ known ──runHop──▶ HopResult ──outcomeOf──▶ Outcome ──end──▶ next wake
+ *
+ * I1: the record is read first, and a stale job ends without effect. I2: the outcome is decided once, under the attempt's token.
+ * Nothing here throws for a business outcome; what throws is a store that cannot answer, and then BullMQ or the dispatch brings the run back.
+ */
+import { randomUUID } from "node:crypto";
+import type { ModelProvider } from "@openai/agents";
+import { type Catalog, type CatalogEntry, declaredPolicy } from "../agents/catalog.ts";
+import { type HopResult, runHop } from "../agents/run-hop.ts";
+import { type TrackedContext, trackContext } from "../agents/run-context.ts";
+import type { LostCall, Reconciled } from "../agents/tool-policy.ts";
+import type { Clock } from "../clock.ts";
+import { classifyFailure } from "../models/classify.ts";
+import type { WakeJob } from "../protocol/job.ts";
+import type { Json } from "../protocol/json.ts";
+import type { Intent } from "../protocol/run.ts";
+import type { Attempt, LiveText, Outcome, RunStore, WakeQueue } from "../protocol/run-store.ts";
+import type { Log } from "../telemetry/log.ts";
+import type { HeldRun, HeldRuns } from "./held-runs.ts";
+import { createHopJournal } from "./hop-journal.ts";
+import { createLiveWriter } from "./live-writer.ts";
+import { outcomeOf } from "./outcome-of.ts";
+import { retryDelayMs } from "./retry-policy.ts";
+
+export type MakeContext = (request: { readonly tenant: string; readonly context: Record<string, unknown> }) => Record<string, unknown> | Promise<Record<string, unknown>>;
+
+export interface WakeDeps {
+  readonly store: RunStore;
+  readonly live: LiveText;
+  readonly queue: WakeQueue;
+  readonly catalog: Catalog;
+  /** Journaled. */
+  readonly provider: ModelProvider;
+  readonly makeContext: MakeContext;
+  readonly held: HeldRuns;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly workerId: string;
+  readonly options: WakeOptions;
+  /** Between 0 and 1; for jitter. */
+  readonly random: () => number;
+}
+
+export interface WakeOptions {
+  /** How long an attempt holds a run without a heartbeat. Milliseconds. */
+  readonly leaseMs: number;
+  /** How long a final run stays readable. Milliseconds. */
+  readonly retentionMs: number;
+  /** Attempts in a row that may die before the run is given up. */
+  readonly maxDeaths: number;
+}
+
+export async function processWake(deps: WakeDeps, runId: string, wake: number): Promise<void> {
+  const token = randomUUID();
+  const { leaseMs, maxDeaths } = deps.options;
+  const begun = await deps.store.begin({ runId, wake, token, workerId: deps.workerId, leaseMs, maxDeaths });
+  if (begun.status !== "begun") {
+    deps.log.debug({ event: "wake.dropped", runId, wake, why: begun.status === "stale" ? begun.why : begun.as }, "wake dropped");
+    return;
+  }
+  const held = deps.held.hold(runId, token);
+  try {
+    const outcome = await attemptHop(deps, begun.attempt, begun.itemsJson, held);
+    if (outcome !== undefined) await settle(deps, begun.attempt, outcome);
+    if (begun.attempt.openIntents.length > 0) await reconcileLostCalls(deps, begun.attempt);
+  } finally {
+    deps.held.release(held);
+  }
+}
+
+async function attemptHop(deps: WakeDeps, attempt: Attempt, itemsJson: readonly string[], held: HeldRun): Promise<Outcome | undefined> {
+  const entry = deps.catalog.get(attempt.agent);
+  if (entry === undefined) return notHere(deps, attempt);
+  if (attempt.openIntents.length > 0) return effectUnknown(attempt);
+  let context: TrackedContext | undefined;
+  const result = await orErrored(async () => {
+    const agent = entry.configure === undefined ? entry.agent : entry.configure(JSON.parse(attempt.settingsJson));
+    context = await openContext(deps, attempt);
+    return run(deps, attempt, itemsJson, held, { ...entry, agent }, context);
+  });
+  return outcomeOf(result, {
+    attempt,
+    nowMs: deps.clock.nowMs(),
+    random: deps.random(),
+    contextJson: () => context?.encode() ?? attempt.contextJson,
+    queueOf: (name) => deps.catalog.get(name)?.queue,
+    aborted: held.aborted(),
+  });
+}
+
+function effectUnknown({ openIntents }: Attempt): Outcome {
+  const message = `A worker died while ${openIntents.map(({ tool }) => tool).join(", ")} ran; whether it took effect is unknown.`;
+  return { type: "suspended", suspension: "effect-unknown", error: { code: "EFFECT_UNKNOWN", message } };
+}
+
+/** The queue's worker does not hold the agent: a deploy is under way, or two fleets share a queue. Another worker may hold it. */
+function notHere({ clock, random, log }: WakeDeps, { agent, runId, retries }: Attempt): Outcome {
+  log.warn({ event: "agent.missing", runId, agent }, "this worker does not hold the run's agent; it is put back");
+  const message = `Worker does not hold agent ${agent}.`;
+  return { type: "retry", notBeforeMs: clock.nowMs() + retryDelayMs(retries, random()), error: { code: "AGENT_UNKNOWN", message } };
+}
+
+/**
+ * Asks the tools that can find out what became of their lost calls. The run is suspended already, so that a crash in here leaves it where
+ * a person sees it; each answer goes the way a person's would.
+ */
+async function reconcileLostCalls(deps: WakeDeps, attempt: Attempt): Promise<void> {
+  const entry = deps.catalog.get(attempt.agent);
+  for (const intent of attempt.openIntents) {
+    const policy = entry === undefined ? "ask" : (declaredPolicy(entry, intent.tool)?.onCrash ?? "ask");
+    if (typeof policy === "string") continue;
+    const found = await askTool(deps, policy.reconcile, lostCall(attempt, intent), intent.tool);
+    if (found === undefined) continue;
+    const resolution = "ran" in found ? ({ type: "ran", resultJson: JSON.stringify(found.ran) } as const) : ({ type: "not-run" } as const);
+    const reply = await deps.store.resolve(attempt.runId, intent.callId, resolution, deps.options.retentionMs);
+    if (reply.status === "resolved" && reply.next !== undefined) await offer(deps, reply.next);
+  }
+}
+
+async function askTool({ log }: WakeDeps, reconcile: (call: LostCall) => Reconciled | Promise<Reconciled>, call: LostCall, tool: string): Promise<Reconciled> {
+  try {
+    return await reconcile(call);
+  } catch (err) {
+    log.warn({ event: "reconcile.errored", runId: call.runId, tool, err }, "a reconcile function failed; a person is asked");
+    return undefined;
+  }
+}
+
+const lostCall = ({ runId, tenant }: Attempt, { callId, arguments: args }: Intent): LostCall => ({
+  runId,
+  callId,
+  tenant,
+  arguments: args,
+  idempotencyKey: `${runId}/${callId}`,
+});
+
+async function openContext({ makeContext }: WakeDeps, { tenant, contextJson }: Attempt): Promise<TrackedContext> {
+  // Written by a producer that checked it to be an object.
+  const stored = JSON.parse(contextJson) as Record<string, unknown>;
+  return trackContext(stored, await makeContext({ tenant, context: structuredClone(stored) }));
+}
+
+async function run(
+  deps: WakeDeps,
+  attempt: Attempt,
+  itemsJson: readonly string[],
+  held: HeldRun,
+  entry: CatalogEntry,
+  context: TrackedContext,
+): Promise<HopResult> {
+  const { store, live, clock, provider, log } = deps;
+  const { runId, hop, tenant, turnsBefore, attempt: number, agent } = attempt;
+  const entries = attempt.hasJournal ? await store.journal(runId, hop) : new Map<string, string>();
+  const writer = createLiveWriter(live, clock, runId, number);
+  try {
+    return await runHop({
+      entry,
+      agent: entry.agent,
+      identity: { runId, hop, attempt: number, agent, tenant, turnsBefore },
+      // Each chunk is a JSON array that the submit or a hop's end wrote.
+      transcript: itemsJson.flatMap((chunk) => JSON.parse(chunk) as Json[]),
+      context,
+      decisions: attempt.decisions,
+      journal: createHopJournal(store, attempt, held, entries),
+      live: writer,
+      provider,
+      signal: held.signal,
+      clock,
+      isRetryable: (error) => ["rate-limited", "transient"].includes(classifyFailure(error).kind),
+      onListenerError: (err) => log.warn({ event: "listener.errored", runId, agent, err }, "a hook listener failed; the run goes on"),
+    });
+  } finally {
+    await writer.close();
+  }
+}
+
+/** The user's own code (context factory, configure) may throw; that is an outcome of the run, not of the worker. */
+async function orErrored(work: () => Promise<HopResult>): Promise<HopResult> {
+  try {
+    return await work();
+  } catch (error) {
+    return { type: "errored", error, modelKey: undefined };
+  }
+}
+
+async function settle(deps: WakeDeps, attempt: Attempt, outcome: Outcome): Promise<void> {
+  const { store, log, options } = deps;
+  const { runId, token, hop, agent } = attempt;
+  const reply = await store.end({ runId, token, outcome, retentionMs: options.retentionMs });
+  log.info({ event: "attempt.settled", runId, hop, agent, attempt: attempt.attempt, outcome: outcome.type, status: reply.status }, "attempt settled");
+  if (reply.status === "settled" && reply.next !== undefined) await offer(deps, reply.next);
+}
+
+/** The run is safe in the dispatch: a wake that cannot be added now is added by the reconciler. */
+async function offer({ queue, log }: WakeDeps, wake: WakeJob): Promise<void> {
+  await queue.add([wake]).catch((err: unknown) => log.warn({ event: "wake.not-added", runId: wake.runId, err }, "the wake is left to the reconciler"));
+}
