@@ -84,8 +84,8 @@ export interface Attempt {
 
 export type BeginReply =
   | { readonly status: "begun"; readonly attempt: Attempt; readonly itemsJson: readonly string[] }
-  /** Nothing to do: the run is final, gone, another wake is due, or it is not time yet. The job ends without effect. */
-  | { readonly status: "stale"; readonly why: "gone" | "final" | "wake" | "suspended" | "not-before" }
+  /** Nothing to do: the run is final, gone, held by a living attempt, another wake is due, or it is not time yet. The job ends without effect. */
+  | { readonly status: "stale"; readonly why: "gone" | "final" | "wake" | "suspended" | "held" | "not-before" }
   /** `begin` itself ended the run: cancelled, expired, or failed with RUN_CRASHED. */
   | { readonly status: "ended"; readonly as: FinalStatus };
 

@@ -6,6 +6,7 @@ import { hostname } from "node:os";
 import { DelayedError, type Job, Worker } from "bullmq";
 import type { Redis } from "ioredis";
 import type { Catalog } from "../agents/catalog.ts";
+import type { Clock } from "../clock.ts";
 import { jobDataSchema, PROTOCOL_MINOR } from "../protocol/job.ts";
 import { ANNOUNCE_EVERY_MS, type AgentEntry, type WorkerEntry } from "../protocol/registry.ts";
 import { FleetError } from "../protocol/errors.ts";
@@ -48,12 +49,18 @@ export interface FleetWorkerDeps extends Omit<WakeDeps, "held" | "workerId" | "o
   readonly redis: Redis;
 }
 
-/** BullMQ's lock only keeps two processes from the same job by chance; who holds a run, its lease says. Milliseconds. */
-const BULL_LOCK_MS = 60 * 60 * 1_000;
+/**
+ * BullMQ's lock guards only the moment between taking a job and beginning its run: a process that dies there leaves a queued run whose job
+ * is "active", and BullMQ gives the job out again. From then on the run's lease says who holds it, and the lock is put out of the way.
+ * Milliseconds.
+ */
+const TAKING_LOCK_MS = 3_000;
+const TAKING_CHECK_MS = 2_500;
+const BEGUN_LOCK_MS = 60 * 60 * 1_000;
 /** A job of a newer minor is put back for a worker that knows it. Milliseconds. */
 const NEWER_MINOR_DELAY_MS = 5_000;
-/** BullMQ's own close and pause may hang when Redis is away. */
-const BULL_CLOSE_MS = 5_000;
+/** How long each step of closing may take. Milliseconds. */
+const CLOSE_MS = 5_000;
 
 export async function startFleetWorker(deps: FleetWorkerDeps, options: WorkerOptions): Promise<FleetWorker> {
   const { clock, log, catalog, store, redisUrl, prefix } = deps;
@@ -80,12 +87,12 @@ export async function startFleetWorker(deps: FleetWorkerDeps, options: WorkerOpt
   const done = Promise.withResolvers<void>();
   let closing: Promise<void> | undefined;
   const close = async (graceMs: number): Promise<void> => {
-    const paused = Promise.all(bullWorkers.map((worker) => inTime(worker.pause(true), clock.sleep(BULL_CLOSE_MS))));
+    const paused = Promise.all(bullWorkers.map((worker) => inTime(clock, worker.pause(true))));
     await letGo(held, clock, graceMs);
     await paused;
-    await Promise.all(bullWorkers.map((worker) => inTime(worker.close(), clock.sleep(BULL_CLOSE_MS))));
+    await Promise.all(bullWorkers.map((worker) => inTime(clock, worker.close())));
     announce.stop();
-    await inTime(Promise.all([reconciler.close(), heartbeat.close(), unwatch(), store.withdraw(workerId)]), clock.sleep(BULL_CLOSE_MS));
+    await inTime(clock, Promise.all([reconciler.close(), heartbeat.close(), unwatch(), store.withdraw(workerId)]));
     log.info({ event: "worker.closed", workerId }, "worker closed");
     done.resolve();
   };
@@ -131,7 +138,8 @@ function bindQueue({ redis, prefix, log }: FleetWorkerDeps, wakeDeps: WakeDeps, 
     connection: redis,
     prefix: bullPrefix(prefix, 0),
     concurrency,
-    lockDuration: BULL_LOCK_MS,
+    lockDuration: TAKING_LOCK_MS,
+    stalledInterval: TAKING_CHECK_MS,
     skipLockRenewal: true,
     // A stalled job is only a late wake-up; it must never be failed by BullMQ's count, which the run would not hear of.
     maxStalledCount: Number.MAX_SAFE_INTEGER,
@@ -152,7 +160,11 @@ async function takeJob(deps: WakeDeps, job: Job, token: string | undefined): Pro
     await job.moveToDelayed(deps.clock.nowMs() + NEWER_MINOR_DELAY_MS, token);
     throw new DelayedError();
   }
-  await processWake(deps, data.data.runId, data.data.wake);
+  const outOfTheWay = (): void => {
+    // Where it fails, the job comes again and ends without effect.
+    if (token !== undefined) void job.extendLock(token, BEGUN_LOCK_MS).catch(() => undefined);
+  };
+  await processWake(deps, data.data.runId, data.data.wake, outOfTheWay);
 }
 
 function announcer({ store, clock, catalog, workerId, log }: WakeDeps, queues: readonly string[], slots: number, busy: () => number) {
@@ -187,6 +199,9 @@ function announcer({ store, clock, catalog, workerId, log }: WakeDeps, queues: r
   return { now, stop: () => stopping.abort() };
 }
 
-const inTime = async (work: Promise<unknown>, limit: Promise<void>): Promise<void> => {
-  await Promise.race([work.catch(() => undefined), limit]);
-};
+/** Waits for `work`, whatever becomes of it, but not for ever: BullMQ's own close and pause may hang when Redis is away. */
+async function inTime(clock: Clock, work: Promise<unknown>): Promise<void> {
+  const ended = new AbortController();
+  const settled = work.catch(() => undefined).finally(() => ended.abort());
+  await Promise.race([settled, clock.sleep(CLOSE_MS, ended.signal)]);
+}

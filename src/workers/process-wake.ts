@@ -53,7 +53,8 @@ export interface WakeOptions {
   readonly maxDeaths: number;
 }
 
-export async function processWake(deps: WakeDeps, runId: string, wake: number): Promise<void> {
+/** @param onBegun called when the run is held by its lease, so that the job that brought it is only a formality */
+export async function processWake(deps: WakeDeps, runId: string, wake: number, onBegun: () => void = () => undefined): Promise<void> {
   const token = randomUUID();
   const { leaseMs, maxDeaths } = deps.options;
   const begun = await deps.store.begin({ runId, wake, token, workerId: deps.workerId, leaseMs, maxDeaths });
@@ -61,6 +62,7 @@ export async function processWake(deps: WakeDeps, runId: string, wake: number): 
     deps.log.debug({ event: "wake.dropped", runId, wake, why: begun.status === "stale" ? begun.why : begun.as }, "wake dropped");
     return;
   }
+  onBegun();
   const held = deps.held.hold(runId, token);
   try {
     const outcome = await attemptHop(deps, begun.attempt, begun.itemsJson, held);

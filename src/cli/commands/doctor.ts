@@ -1,0 +1,99 @@
+/** `flotilla doctor`: looks at everything a fleet needs, and says what to do about what is wrong. */
+import type { Command } from "commander";
+import { type ErrorCode, isFleetError } from "../../protocol/errors.ts";
+import { GONE_AFTER_MS } from "../../protocol/registry.ts";
+import { createProducer, type Producer } from "../../producer.ts";
+import { connectRedis } from "../../redis/connection.ts";
+import { provisionRedis } from "../../redis/provision.ts";
+import { checkRedis } from "../../redis/start-up-checks.ts";
+import type { CliContext } from "../context.ts";
+import { EXIT, exitCodeOf } from "../exit-codes.ts";
+import { findFleetFile, loadFleetFile } from "../fleet-file.ts";
+import { table } from "../io.ts";
+
+export interface Finding {
+  readonly check: string;
+  /** `warn` does not fail the command. */
+  readonly state: "ok" | "warn" | "bad";
+  readonly text: string;
+  readonly remedy?: string | undefined;
+  readonly code?: ErrorCode;
+}
+
+export function addDoctor(program: Command, context: CliContext, exit: (code: number) => void): void {
+  program
+    .command("doctor")
+    .description("check Node, Redis, keys, the fleet file and live workers")
+    .option("--fleet <file>", "the file that exports `fleet`")
+    .option("--json", "print one JSON object per check")
+    .action(async (flags: { readonly fleet?: string; readonly json?: true }) => {
+      const found: Finding[] = [];
+      for await (const finding of examine(context, flags.fleet)) found.push(finding);
+      if (flags.json === true) for (const finding of found) context.io.out(JSON.stringify(finding));
+      else for (const line of drawFindings(found)) context.io.out(line);
+      exit(exitOf(found));
+    });
+}
+
+const MARKS = { ok: "ok", warn: "note", bad: "BAD" } as const;
+
+export const drawFindings = (found: readonly Finding[]): string[] =>
+  table(found.map(({ check, state, text, remedy }) => [MARKS[state], check, remedy === undefined || state === "ok" ? text : `${text} Try: ${remedy}`]));
+
+/** A Redis that is away is told from other faults. */
+export function exitOf(found: readonly Finding[]): number {
+  const bad = found.filter(({ state }) => state === "bad");
+  if (bad.some(({ check }) => check === "redis")) return EXIT.unreachable.code;
+  return bad.length > 0 ? EXIT.failed.code : EXIT.ok.code;
+}
+
+async function* examine(context: CliContext, fleetFlag: string | undefined): AsyncGenerator<Finding> {
+  yield { check: "node", state: "ok", text: process.versions.node };
+  yield* await attempt("environment", async () => keyFindings(context));
+  yield* await attempt("redis", async () => redisFindings(context));
+  yield* await attempt("fleet file", async () => {
+    const file = findFleetFile(context.cwd, fleetFlag);
+    if (file === undefined) return [{ check: "fleet file", state: "warn", text: "none here; workers use the stock specialists.", remedy: "flotilla init" }];
+    await loadFleetFile(file);
+    return [{ check: "fleet file", state: "ok", text: file }];
+  });
+}
+
+function keyFindings(context: CliContext): Finding[] {
+  const { hasOpenAiKey, openAiBaseUrl, liteLlmBaseUrl } = context.settings();
+  const route = openAiBaseUrl ?? liteLlmBaseUrl;
+  if (hasOpenAiKey || route !== undefined) return [{ check: "model key", state: "ok", text: route === undefined ? "OPENAI_API_KEY is set" : `models at ${new URL(route).host}` }];
+  return [{ check: "model key", state: "warn", text: "OPENAI_API_KEY is not set.", remedy: "set it where workers run; `flotilla demo` needs none" }];
+}
+
+async function redisFindings({ env, cwd, io, clock, settings }: CliContext): Promise<Finding[]> {
+  await using provisioned = await provisionRedis({ env, allowJavaScript: false, dir: cwd, log: io.say, clock });
+  const redis = connectRedis({ url: provisioned.url, role: "producer", name: "flotilla-doctor" });
+  try {
+    const { version, notes } = await checkRedis(redis);
+    const findings: Finding[] = [{ check: "redis", state: "ok", text: `${version}, ${provisioned.describe}` }];
+    for (const note of notes) findings.push({ check: "redis settings", state: "warn", text: note });
+    await using producer = createProducer({ redis, prefix: settings().prefix, clock });
+    findings.push(await workersFinding(producer, clock.nowMs()));
+    return findings;
+  } finally {
+    redis.disconnect();
+  }
+}
+
+async function workersFinding({ store }: Producer, nowMs: number): Promise<Finding> {
+  const live = (await store.workers()).filter(({ seenAtMs }) => seenAtMs > nowMs - GONE_AFTER_MS);
+  if (live.length === 0) return { check: "workers", state: "warn", text: "none is live.", remedy: "flotilla worker" };
+  const agents = [...new Set(live.flatMap((worker) => worker.agents))].toSorted();
+  return { check: "workers", state: "ok", text: `${live.length} live, with ${agents.join(", ")}` };
+}
+
+async function attempt(check: string, look: () => Promise<Finding[]>): Promise<Finding[]> {
+  try {
+    return await look();
+  } catch (error) {
+    if (!isFleetError(error)) throw error;
+    const isRedis = exitCodeOf(error) === EXIT.unreachable.code;
+    return [{ check: isRedis ? "redis" : check, state: "bad", text: `${error.code} ${error.message}`, remedy: error.remedy, code: error.code }];
+  }
+}

@@ -1,0 +1,167 @@
+/** `flotilla runs …`: look at runs, follow them, end them, decide what waits for a person. */
+import { type Command, Option } from "commander";
+import type { HandleResolution, RunHandle } from "../../producers/run-handle.ts";
+import { FleetError } from "../../protocol/errors.ts";
+import { runIdSchema } from "../../protocol/ids.ts";
+import { FINAL_STATUSES, LIVE_STATUSES, type RunStatus } from "../../protocol/run.ts";
+import type { RunStore } from "../../protocol/run-store.ts";
+import { withProducer } from "../connect.ts";
+import type { CliContext } from "../context.ts";
+import { wholeNumber } from "../options.ts";
+import { collectRun, drawList, drawRun } from "../run-view.ts";
+import { tailRun } from "../tail.ts";
+
+interface JsonFlag {
+  readonly json?: true;
+}
+interface ListFlags extends JsonFlag {
+  readonly status?: RunStatus;
+  readonly tenant?: string;
+  readonly limit: number;
+  readonly before?: string;
+}
+interface ResolveFlags extends JsonFlag {
+  readonly ran?: string;
+  readonly notRun?: true;
+  readonly fail?: true;
+  readonly resample?: true;
+}
+
+type Exit = (code: number) => void;
+
+export function addRuns(program: Command, context: CliContext, exit: Exit): void {
+  const runs = program.command("runs").description("list, show, follow and decide runs");
+  addLooking(runs, context, exit);
+  addDeciding(runs, context);
+}
+
+function addLooking(runs: Command, context: CliContext, exit: Exit): void {
+  runs
+    .command("ls")
+    .description("list runs, newest first")
+    .addOption(new Option("--status <status>", "only runs in this state").choices([...LIVE_STATUSES, ...FINAL_STATUSES]))
+    .option("--tenant <tenant>", "only runs of this tenant")
+    .option("--limit <n>", "at most this many", wholeNumber("--limit", 1, 1_000), 20)
+    .option("--before <run>", "only runs created before this one")
+    .option("--json", "print one JSON object per line")
+    .action((flags: ListFlags) => list(context, flags));
+  runs
+    .command("show")
+    .description("show one run and its way through agents, turns and tools")
+    .argument("<run>")
+    .option("--json", "print JSON")
+    .action((id: string, flags: JsonFlag) => withRun(context, id, (run, store) => show(context, run, store, flags)));
+  runs
+    .command("tail")
+    .description("follow one run: text to stdout, events to stderr; Ctrl-C detaches")
+    .argument("<run>")
+    .option("--after <cursor>", "continue behind this event")
+    .option("--json", "print one JSON object per event")
+    .action((id: string, flags: JsonFlag & { readonly after?: string }) =>
+      withRun(context, id, async (run) => exit((await tailRun(context, run, { after: flags.after, json: flags.json === true, textTo: "data" })).exitCode)),
+    );
+}
+
+function addDeciding(runs: Command, context: CliContext): void {
+  runs
+    .command("cancel")
+    .description("cancel a run; a running one is told and ends soon")
+    .argument("<run>")
+    .option("--json", "print JSON")
+    .action((id: string, flags: JsonFlag) => withRun(context, id, async (run) => print(context, flags, await run.cancel(), run.id)));
+  runs
+    .command("approve")
+    .description("let a tool call run that waits for a person")
+    .argument("<run>")
+    .argument("<call>")
+    .option("--json", "print JSON")
+    .action((id: string, call: string, flags: JsonFlag) =>
+      withRun(context, id, async (run) => print(context, flags, await run.approve(call).then(() => ({ status: "approved" })), run.id)),
+    );
+  runs
+    .command("reject")
+    .description("refuse a tool call that waits for a person")
+    .argument("<run>")
+    .argument("<call>")
+    .option("--message <text>", "what the agent is told")
+    .option("--json", "print JSON")
+    .action((id: string, call: string, flags: JsonFlag & { readonly message?: string }) =>
+      withRun(context, id, async (run) => print(context, flags, await run.reject(call, flags.message).then(() => ({ status: "rejected" })), run.id)),
+    );
+  runs
+    .command("resolve")
+    .description("say what became of a call whose effect is unknown; without a call: of a diverged replay")
+    .argument("<run>")
+    .argument("[call]")
+    .option("--ran <result>", "it did happen; the result as JSON or text")
+    .option("--not-run", "it did not happen: run it")
+    .option("--fail", "end the run as failed")
+    .option("--resample", "forget the hop's journal and sample it anew")
+    .option("--json", "print JSON")
+    .action((id: string, call: string | undefined, flags: ResolveFlags) =>
+      withRun(context, id, async (run) => {
+        const resolution = resolutionOf(call, flags);
+        print(context, flags, await run.resolve(call, resolution).then(() => ({ status: "resolved" })), run.id);
+      }),
+    );
+}
+
+async function list(context: CliContext, { status, tenant, limit, before, json }: ListFlags): Promise<void> {
+  await withProducer(context, async (producer) => {
+    const found = await producer.list({
+      limit,
+      ...(status === undefined ? {} : { status }),
+      ...(tenant === undefined ? {} : { tenant }),
+      ...(before === undefined ? {} : { before }),
+    });
+    if (json === true) for (const info of found) context.io.out(JSON.stringify(info));
+    else if (found.length === 0) context.io.say("No runs. Submit one with: flotilla submit <agent> <input>");
+    else for (const line of drawList(found, context.clock.nowMs())) context.io.out(line);
+  });
+}
+
+async function show(context: CliContext, run: RunHandle, store: RunStore, { json }: JsonFlag): Promise<void> {
+  const view = await collectRun(run, store);
+  if (json === true) context.io.out(JSON.stringify(view));
+  else for (const line of drawRun(view)) context.io.out(line);
+}
+
+/** @throws FleetError INPUT_INVALID before anything is connected. */
+async function withRun(context: CliContext, id: string, work: (run: RunHandle, store: RunStore) => Promise<void>): Promise<void> {
+  if (!runIdSchema.safeParse(id).success) {
+    throw new FleetError("INPUT_INVALID", `Expected a run id such as r0-01jd3xk2v7w8y9z0a1b2c3d4e5; got ${JSON.stringify(id.slice(0, 80))}.`, {
+      at: "<run>",
+      remedy: "list the runs with `flotilla runs ls`",
+    });
+  }
+  await withProducer(context, (producer) => work(producer.run(id), producer.store));
+}
+
+/** @throws FleetError USAGE unless exactly one answer is given. */
+export function resolutionOf(call: string | undefined, { ran, notRun, fail, resample }: ResolveFlags): HandleResolution {
+  const given: HandleResolution[] = [];
+  if (ran !== undefined) given.push({ type: "ran", result: jsonOrText(ran) });
+  if (notRun === true) given.push({ type: "not-run" });
+  if (fail === true) given.push({ type: "fail" });
+  if (resample === true) given.push({ type: "resample" });
+  const [only] = given;
+  if (only === undefined || given.length > 1) {
+    throw new FleetError("USAGE", `Expected exactly one of --ran, --not-run, --fail, --resample; got ${given.length}.`, { at: "runs resolve" });
+  }
+  if (call === undefined && (only.type === "ran" || only.type === "not-run")) {
+    throw new FleetError("USAGE", `Expected the id of the call for --${only.type}.`, { at: "<call>", remedy: "see the open calls with `flotilla runs show <run>`" });
+  }
+  return only;
+}
+
+function jsonOrText(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}
+
+function print({ io }: CliContext, { json }: JsonFlag, reply: { readonly status: string }, runId: string): void {
+  io.out(json === true ? JSON.stringify({ runId, ...reply }) : `${runId} ${reply.status}`);
+}

@@ -1,0 +1,95 @@
+/** A run's events as lines for people. Control characters never reach the terminal. */
+import type { FollowedEvent, RunEvent } from "../protocol/events.ts";
+import { isFinalEvent } from "../protocol/events.ts";
+import type { Usage } from "../protocol/run.ts";
+import { formatCount, formatMs, oneLine } from "./io.ts";
+
+const PREVIEW_CHARS = 80;
+
+export const formatUsage = ({ inputTokens, outputTokens, cachedInputTokens }: Usage): string =>
+  `${formatCount(inputTokens)} in${cachedInputTokens > 0 ? ` (${formatCount(cachedInputTokens)} cached)` : ""} / ${formatCount(outputTokens)} out tokens`;
+
+/** What happened, in words; undefined for what is only bookkeeping, such as live text. */
+export function describeEvent(event: RunEvent | FollowedEvent): string | undefined {
+  switch (event.type) {
+    case "text.delta":
+      return undefined;
+    case "turn.restarted":
+      return `turn ${event.turn} is sampled anew by attempt ${event.attempt}`;
+    case "run.queued":
+      return `queued for ${event.agent} in queue ${event.queue}`;
+    case "attempt.started":
+      return `attempt ${event.attempt} on ${event.worker}`;
+    case "turn.completed":
+      return `turn ${event.turn}  ${event.model}  ${formatUsage(event.usage)}  ${formatMs(event.durationMs)}${describeCalls(event.toolCalls)}`;
+    case "model.called":
+      return `model call for ${event.scope}  ${event.model}  ${formatUsage(event.usage)}  ${formatMs(event.durationMs)}`;
+    case "tool.started":
+      return `tool ${event.tool} begins (${event.callId})`;
+    case "tool.completed":
+      return `tool ${event.tool} ${event.ok ? "ok" : "FAILED"}  ${formatMs(event.durationMs)}  ${oneLine(event.preview, PREVIEW_CHARS)}`;
+    case "run.handed-off":
+      return `handed off to ${event.to}`;
+    default:
+      return describeState(event);
+  }
+}
+
+type StateEvent = Exclude<
+  RunEvent,
+  { type: "run.queued" | "attempt.started" | "turn.completed" | "model.called" | "tool.started" | "tool.completed" | "run.handed-off" }
+>;
+
+function describeState(event: StateEvent): string {
+  switch (event.type) {
+    case "run.suspended": {
+      const waits = (event.approvals ?? []).map(({ tool, callId }) => `${tool} (${callId})`).join(", ");
+      return `suspended: ${event.suspension}${waits === "" ? "" : `, waits for ${waits}`}${describeError(event.error)}`;
+    }
+    case "run.resumed":
+      return `resumed: ${oneLine(event.because, PREVIEW_CHARS)}`;
+    case "run.retrying":
+      return `will be tried again${describeError(event.error)}`;
+    case "attempt.released":
+      return "released by a worker that shuts down";
+    case "attempt.lost":
+      return `the worker died (${event.deaths} in a row); the run goes on elsewhere`;
+    case "cancel.requested":
+      return "cancel requested";
+    case "run.completed":
+      return "completed";
+    case "run.failed":
+    case "run.blocked":
+    case "run.refused":
+      return `${event.type.slice("run.".length)}${describeError(event.error)}`;
+    default:
+      return event.type.slice("run.".length);
+  }
+}
+
+const describeError = (error: { readonly code: string; readonly message: string } | undefined): string =>
+  error === undefined ? "" : `: ${error.code} ${oneLine(error.message, 200)}`;
+
+const describeCalls = (calls: readonly { readonly tool: string; readonly arguments: string }[]): string =>
+  calls.length === 0 ? "" : `  → ${calls.map((call) => `${call.tool}(${oneLine(call.arguments, PREVIEW_CHARS)})`).join(", ")}`;
+
+/** The way of a run: one block for each hop, one line for each event, times from the run's start. */
+export function drawWay(events: readonly RunEvent[]): string[] {
+  const lines: string[] = [];
+  const startMs = events[0]?.atMs ?? 0;
+  let hop: number | undefined;
+  for (const [index, event] of events.entries()) {
+    const text = describeEvent(event);
+    // A tool's start says nothing new once its end is there.
+    if (text === undefined || (event.type === "tool.started" && isToolDone(events, index, event.callId))) continue;
+    if (event.hop !== hop && !isFinalEvent(event)) {
+      hop = event.hop;
+      lines.push(`● ${oneLine(event.agent, 128)}  hop ${hop}`);
+    }
+    lines.push(`│ ${`+${formatMs(event.atMs - startMs)}`.padStart(12)}  ${text}`);
+  }
+  return lines;
+}
+
+const isToolDone = (events: readonly RunEvent[], from: number, callId: string): boolean =>
+  events.slice(from + 1).some((event) => event.type === "tool.completed" && event.callId === callId);

@@ -1,0 +1,23 @@
+/** What the command line needs of a fleet, so that it can be tested without one. */
+import type { Log } from "../telemetry/log.ts";
+import type { Env } from "./settings.ts";
+
+export interface CliWorker {
+  /** Resolves when the worker has ended, for whatever reason. */
+  readonly closed: Promise<void>;
+  /** Stops taking, lets durable steps finish for at most `graceMs`, then releases the runs it holds. */
+  close(options: { readonly graceMs: number }): Promise<void>;
+}
+
+export interface CliWorkerOptions {
+  readonly redis: string;
+  readonly prefix?: string;
+  readonly queues?: readonly string[];
+  readonly concurrency?: number;
+  readonly env: Env;
+  readonly log: Log;
+}
+
+export interface CliFleet {
+  worker(options: CliWorkerOptions): Promise<CliWorker>;
+}

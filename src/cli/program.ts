@@ -1,0 +1,65 @@
+/** The command line: what is understood, and how an outcome becomes an exit code. Each command's work stands in `commands/`. */
+import { Command, CommanderError } from "commander";
+import { FleetError, isFleetError } from "../protocol/errors.ts";
+import { addDemo } from "./commands/demo.ts";
+import { addDev } from "./commands/dev.ts";
+import { addDoctor } from "./commands/doctor.ts";
+import { addInit } from "./commands/init.ts";
+import { addRuns } from "./commands/runs.ts";
+import { addSubmit } from "./commands/submit.ts";
+import { addWorker } from "./commands/worker.ts";
+import type { CliContext } from "./context.ts";
+import { EXIT, exitCodeHelp, exitCodeOf } from "./exit-codes.ts";
+
+/** Adds one command; its action hands its exit code to `exit`. */
+export type AddCommand = (program: Command, context: CliContext, exit: (code: number) => void) => void;
+
+const COMMANDS: readonly AddCommand[] = [addSubmit, addRuns, addWorker, addDev, addDemo, addDoctor, addInit];
+
+/** Runs one command line, without the program's own name. Never throws; resolves with the exit code. */
+export async function runCli(argv: readonly string[], context: CliContext): Promise<number> {
+  let code: number = EXIT.ok.code;
+  const program = new Command("flotilla");
+  program
+    .description("A durable worker fleet for LLM agents on BullMQ and Redis.")
+    .addHelpText("after", `\n${exitCodeHelp()}\n\nstdout is data, stderr is talk. REDIS_URL says which Redis; without it the folder's own private one is used.`)
+    .showHelpAfterError("(--help shows what is understood)");
+  for (const add of COMMANDS) add(program, context, (given) => (code = given));
+  speakThrough(program, context);
+
+  try {
+    await program.parseAsync([...argv], { from: "user" });
+    return code;
+  } catch (error) {
+    return report(error, context, argv.includes("--json"));
+  }
+}
+
+/** Commander's own words go the same way as everything else, and it never ends the process. */
+function speakThrough(command: Command, context: CliContext): void {
+  command.exitOverride().configureOutput({
+    writeOut: (text) => context.io.write(text),
+    // Told once, by `report`.
+    writeErr: () => undefined,
+    outputError: () => undefined,
+  });
+  for (const sub of command.commands) speakThrough(sub, context);
+}
+
+function report(error: unknown, { io }: CliContext, asJson: boolean): number {
+  if (error instanceof CommanderError && error.exitCode === 0) return EXIT.ok.code;
+  const known = asFleetError(error);
+  if (known === undefined) {
+    io.say(error instanceof Error ? (error.stack ?? error.message) : String(error));
+    return EXIT.failed.code;
+  }
+  const { code, message, at, remedy } = known;
+  io.say(asJson ? JSON.stringify({ error: { code, message, at, remedy } }) : known.describe());
+  return exitCodeOf(known);
+}
+
+function asFleetError(error: unknown): FleetError | undefined {
+  if (isFleetError(error)) return error;
+  if (!(error instanceof CommanderError)) return undefined;
+  return new FleetError("USAGE", error.message.replace(/^error: /, ""), { remedy: "`flotilla --help` or `flotilla <command> --help`" });
+}

@@ -1,0 +1,75 @@
+/** A run, drawn for people: its record, its way, and what waits for a decision. */
+import type { RunHandle, RunStatusReport } from "../producers/run-handle.ts";
+import type { RunEvent } from "../protocol/events.ts";
+import { isFinal, type RunInfo } from "../protocol/run.ts";
+import type { RunStore } from "../protocol/run-store.ts";
+import { drawWay, formatUsage } from "./event-lines.ts";
+import { formatMs, oneLine, plural, printable, table } from "./io.ts";
+
+export interface RunView {
+  readonly run: RunStatusReport;
+  readonly events: readonly RunEvent[];
+  /** Only of a completed run. */
+  readonly output?: unknown;
+}
+
+const EVENTS_PER_READ = 500;
+
+export async function collectRun(run: RunHandle, store: RunStore): Promise<RunView> {
+  const info = await run.status();
+  const events: RunEvent[] = [];
+  for (let afterId = "0-0"; ; ) {
+    const stored = await store.events(run.id, afterId, EVENTS_PER_READ);
+    events.push(...stored.map(({ event }) => event));
+    afterId = stored.at(-1)?.id ?? afterId;
+    if (stored.length < EVENTS_PER_READ) break;
+  }
+  return info.status === "completed" ? { run: info, events, output: await run.output() } : { run: info, events };
+}
+
+export function drawList(runs: readonly RunInfo[], nowMs: number): string[] {
+  const rows = runs.map((run) => [
+    run.runId,
+    stateOf(run),
+    oneLine(run.agent, 32),
+    run.tenant,
+    String(run.turns),
+    String(run.usage.inputTokens + run.usage.outputTokens),
+    formatMs(Math.max(0, nowMs - run.createdAtMs)),
+  ]);
+  return table([["RUN", "STATE", "AGENT", "TENANT", "TURNS", "TOKENS", "AGE"], ...rows]);
+}
+
+export function drawRun({ run, events, output }: RunView): string[] {
+  const tookMs = (run.finishedAtMs ?? run.updatedAtMs) - run.createdAtMs;
+  const lines = [
+    `${run.runId}  ${stateOf(run)}  ${oneLine(run.entryAgent, 64)}${run.agent === run.entryAgent ? "" : ` → ${oneLine(run.agent, 64)}`}`,
+    `tenant ${run.tenant} · queue ${run.queue}${run.idempotencyKey === undefined ? "" : ` · key ${oneLine(run.idempotencyKey, 64)}`}`,
+    [plural(run.hop + 1, "hop"), plural(run.attempts, "attempt"), plural(run.turns, "turn"), formatUsage(run.usage), formatMs(tookMs)].join(" · "),
+    "",
+    ...drawWay(events),
+  ];
+  if (!isFinal(run.status) && !run.liveWorker) lines.push("", `No live worker has agent ${oneLine(run.agent, 64)}: the run waits until one comes.`);
+  lines.push(...drawOpen(run));
+  if (run.error !== undefined) lines.push("", `${run.error.code} ${printable(run.error.message)}`);
+  if (output !== undefined) lines.push("", typeof output === "string" ? printable(output) : JSON.stringify(output, null, 2));
+  return lines;
+}
+
+function drawOpen(run: RunInfo): string[] {
+  const approvals = run.approvals.flatMap((call) => [
+    `waits for a person: ${call.tool}(${oneLine(call.arguments, 200)})`,
+    `  flotilla runs approve ${run.runId} ${call.callId}`,
+    `  flotilla runs reject ${run.runId} ${call.callId}`,
+  ]);
+  // While an attempt runs, an open intent is only a tool at work.
+  const unknown = run.suspension !== "effect-unknown" ? [] : run.openIntents.flatMap((call) => [
+    `nobody knows whether this ran: ${call.tool}(${oneLine(call.arguments, 200)})`,
+    `  flotilla runs resolve ${run.runId} ${call.callId} --ran <result> | --not-run | --fail`,
+  ]);
+  const diverged = run.suspension !== "replay-diverged" ? [] : ["the code changed under the run", `  flotilla runs resolve ${run.runId} --resample | --fail`];
+  const lines = [...approvals, ...unknown, ...diverged];
+  return lines.length === 0 ? [] : ["", ...lines];
+}
+
+const stateOf = ({ status, suspension }: RunInfo): string => (suspension === undefined ? status : `${status} (${suspension})`);

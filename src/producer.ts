@@ -1,0 +1,57 @@
+/**
+ * `flotilla/producer`: puts runs into a fleet from any service. Loads no agent code and no Agents SDK, whose import installs
+ * process listeners; `import type { fleet }` gives the names of agents and the types of their outputs.
+ */
+import type { Redis } from "ioredis";
+import { type Clock, systemClock } from "./clock.ts";
+import { createBullWakeQueue } from "./producers/bull-wake-queue.ts";
+import { createRunProducer, type RunProducer, type RunProducerDeps } from "./producers/run-producer.ts";
+import type { AgentsOf } from "./producers/types.ts";
+import type { RunInfo } from "./protocol/run.ts";
+import type { ListQuery, RunStore } from "./protocol/run-store.ts";
+import { connectRedis } from "./redis/connection.ts";
+import { DEFAULT_PREFIX } from "./redis/keys.ts";
+
+import { createRedisLiveText } from "./redis/redis-live-text.ts";
+import { createRedisRunStore } from "./redis/redis-run-store.ts";
+
+export { RunError } from "./producers/run-handle.ts";
+export type { HandleResolution, RunHandle, RunStatusReport, WaitOptions } from "./producers/run-handle.ts";
+export type { RunProducer, RunRequest, Submitted } from "./producers/run-producer.ts";
+export type { RunInput, SubmitOptions } from "./producers/submission.ts";
+export type { AgentsOf, FleetOutput, FleetResult, FleetTypes } from "./producers/types.ts";
+export { FleetError } from "./protocol/errors.ts";
+export type { FollowedEvent } from "./protocol/events.ts";
+export type { RunInfo, RunResult } from "./protocol/run.ts";
+
+export interface ProducerOptions {
+  /** `redis://…`, or a connection of yours, which stays yours to close. */
+  readonly redis: string | Redis;
+  /** The fleet's key prefix. Default `flotilla`. */
+  readonly prefix?: string;
+  readonly clock?: Clock;
+  readonly defaults?: NonNullable<RunProducerDeps["defaults"]>;
+}
+
+export interface Producer<F = unknown> extends RunProducer<AgentsOf<F>>, AsyncDisposable {
+  /** Runs, newest first. */
+  list(query: ListQuery): Promise<RunInfo[]>;
+  /** The port below, for what this surface does not offer. */
+  readonly store: RunStore;
+  close(): Promise<void>;
+}
+
+/** Connects a producer. The caller closes it. */
+export function createProducer<F = unknown>({ redis: given, prefix = DEFAULT_PREFIX, clock = systemClock, defaults }: ProducerOptions): Producer<F> {
+  const redis = typeof given === "string" ? connectRedis({ url: given, role: "producer", name: "flotilla-producer" }) : given;
+  const store = createRedisRunStore({ redis, clock, prefix });
+  const live = createRedisLiveText({ redis, prefix });
+  const queue = createBullWakeQueue({ redis, prefix });
+  const producer = createRunProducer<AgentsOf<F>>({ store, live, queue, clock, ...(defaults === undefined ? {} : { defaults }) });
+  const close = async (): Promise<void> => {
+    await queue.close();
+    await store.close();
+    if (typeof given === "string") redis.disconnect();
+  };
+  return { ...producer, store, list: (query) => store.list(query), close, [Symbol.asyncDispose]: close };
+}

@@ -1,0 +1,72 @@
+/**
+ * Puts wakes into BullMQ. A job is only a wake-up (I1): its id names the wake, so the same wake twice is one job; it is removed when done,
+ * and it holds no prompt (I9). Order: continuations and `high` go to the head, `normal` is first in first out, `low` comes after all others.
+ */
+import { type JobsOptions, Queue } from "bullmq";
+import type { Redis } from "ioredis";
+import { jobIdOf } from "../protocol/ids.ts";
+import { type JobData, PROTOCOL_MAJOR, PROTOCOL_MINOR, type WakeJob } from "../protocol/job.ts";
+import type { WakeQueue } from "../protocol/run-store.ts";
+import { bullPrefix, bullQueueName } from "../redis/keys.ts";
+
+export interface BullWakeQueueDeps {
+  /** Shared, never closed from here. */
+  readonly redis: Redis;
+  readonly prefix: string;
+}
+
+/** BullMQ serves 0 before all others, then the lowest number. */
+const LOW_PRIORITY = 10;
+/** Nobody reads BullMQ's own events; a run's events are in its own stream. */
+const BULL_EVENTS_KEPT = 1_000;
+/** Only for a Redis that is away while a job ends: business outcomes never throw. */
+const BULL_ATTEMPTS = 3;
+const BULL_BACKOFF_MS = 1_000;
+
+export function createBullWakeQueue({ redis, prefix }: BullWakeQueueDeps): WakeQueue {
+  const queues = new Map<string, Queue>();
+  const queueOf = (name: string): Queue => {
+    const known = queues.get(name);
+    if (known !== undefined) return known;
+    const queue = new Queue(bullQueueName(name), {
+      connection: redis,
+      prefix: bullPrefix(prefix, 0),
+      streams: { events: { maxLen: BULL_EVENTS_KEPT } },
+    });
+    // What fails rejects the call that made it; an unheard "error" event would end the process.
+    queue.on("error", () => undefined);
+    queues.set(name, queue);
+    return queue;
+  };
+
+  return {
+    async add(wakes) {
+      const byQueue = Map.groupBy(wakes, ({ queue }) => queue);
+      await Promise.all([...byQueue].map(([name, group]) => queueOf(name).addBulk(group.map(bullJobOf))));
+    },
+    async close() {
+      await Promise.all([...queues.values()].map((queue) => queue.close()));
+      queues.clear();
+    },
+  };
+}
+
+function bullJobOf(wake: WakeJob): { name: string; data: JobData; opts: JobsOptions } {
+  return {
+    name: wake.agent,
+    data: { v: PROTOCOL_MAJOR, minor: PROTOCOL_MINOR, runId: wake.runId, wake: wake.wake },
+    opts: {
+      jobId: jobIdOf(wake.runId, wake.wake),
+      removeOnComplete: true,
+      removeOnFail: true,
+      attempts: BULL_ATTEMPTS,
+      backoff: { type: "exponential", delay: BULL_BACKOFF_MS },
+      ...placeOf(wake),
+    },
+  };
+}
+
+function placeOf({ continuation, priority }: WakeJob): Pick<JobsOptions, "lifo" | "priority"> {
+  if (continuation || priority === "high") return { lifo: true };
+  return priority === "low" ? { priority: LOW_PRIORITY } : {};
+}

@@ -1,0 +1,197 @@
+/** One run as its producer sees it. Holds no connection of its own, and nothing that must be closed. */
+import type { Clock } from "../clock.ts";
+import { FleetError } from "../protocol/errors.ts";
+import { type FollowedEvent, isFinalEvent } from "../protocol/events.ts";
+import { encodeJson } from "../protocol/json.ts";
+import { LIMITS } from "../protocol/limits.ts";
+import { GONE_AFTER_MS } from "../protocol/registry.ts";
+import { isFinal, type RunErrorInfo, type RunInfo, type RunResult } from "../protocol/run.ts";
+import type { CancelReply, LiveText, ResolveReply, RunStore, WakeQueue } from "../protocol/run-store.ts";
+import { reach } from "./backend.ts";
+import { createBell } from "./bell.ts";
+import { EVENTS_PER_READ, type FollowOptions, follow, requireRun } from "./follow.ts";
+import type { FleetOutput, FleetResult, FleetTypes } from "./types.ts";
+
+export interface RunDeps {
+  readonly store: RunStore;
+  readonly live: LiveText;
+  readonly queue: WakeQueue;
+  readonly clock: Clock;
+  /** How long a run that is ended from here stays readable. */
+  readonly retentionMs: number;
+}
+
+/** A person's word on a call whose effect is unknown. `ran` carries what the tool had answered. */
+export type HandleResolution =
+  | { readonly type: "ran"; readonly result: unknown }
+  | { readonly type: "not-run" }
+  | { readonly type: "fail" }
+  | { readonly type: "resample" };
+
+export interface WaitOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Default: as long as it takes. */
+  readonly timeoutMs?: number | undefined;
+}
+
+export interface RunStatusReport extends RunInfo {
+  /** False when no live worker holds the run's agent: it will wait until one comes. */
+  readonly liveWorker: boolean;
+}
+
+export interface RunHandle<A extends FleetTypes = FleetTypes> {
+  readonly id: string;
+  status(): Promise<RunStatusReport>;
+  /** Durable events with live text between them, until the final one. Continue with `after: event.cursor`. */
+  events(options?: FollowOptions): AsyncIterable<FollowedEvent>;
+  /** Text as it is made. A turn that was sampled anew begins on a new line; use `events` to redraw instead. */
+  text(options?: Pick<FollowOptions, "signal">): AsyncIterable<string>;
+  /** Waits for the end. Rejects only when the wait fails: a failed run is a result. */
+  result(options?: WaitOptions): Promise<FleetResult<A>>;
+  /** The completed run's output. @throws RunError when it ended otherwise. */
+  output(options?: WaitOptions): Promise<FleetOutput<A>>;
+  cancel(): Promise<Exclude<CancelReply, { status: "unknown" }>>;
+  /** Says what became of a call whose effect is unknown; without a call, of a diverged replay. */
+  resolve(callId: string | undefined, resolution: HandleResolution): Promise<void>;
+  approve(callId: string, message?: string): Promise<void>;
+  reject(callId: string, message?: string): Promise<void>;
+}
+
+/** A run ended without an output; `result` says how. */
+export class RunError extends FleetError {
+  readonly result: Exclude<RunResult, { status: "completed" }>;
+
+  constructor(result: Exclude<RunResult, { status: "completed" }>) {
+    const why = "error" in result ? `: ${result.error.code} ${result.error.message}` : "";
+    super("RUN_NOT_COMPLETED", `Run ${result.runId} ended as ${result.status} in agent ${result.agent}${why}`, {
+      at: result.runId,
+      remedy: `see its way with \`flotilla runs show ${result.runId}\``,
+    });
+    this.result = result;
+  }
+}
+
+export function createRunHandle<A extends FleetTypes = FleetTypes>(deps: RunDeps, id: string): RunHandle<A> {
+  const { store, queue, clock, retentionMs } = deps;
+
+  const result = async (options: WaitOptions = {}): Promise<RunResult> => resultOf(store, await waitForEnd(deps, id, options));
+  const settle = async (reply: Promise<ResolveReply>): Promise<void> => {
+    const settled = await reach(reply);
+    if (settled.status === "unknown") await requireRun(store, id);
+    if (settled.status === "not-open") throw notOpen(settled.info);
+    // What cannot be added now is offered again by the reconciler (I3).
+    if (settled.status === "resolved" && settled.next !== undefined) await queue.add([settled.next]).catch(() => undefined);
+  };
+
+  return {
+    id,
+    async status() {
+      const info = await requireRun(store, id);
+      const workers = await reach(store.workers());
+      const aliveSinceMs = clock.nowMs() - GONE_AFTER_MS;
+      return { ...info, liveWorker: workers.some((worker) => worker.seenAtMs > aliveSinceMs && worker.agents.includes(info.agent)) };
+    },
+    events: (options = {}) => follow(deps, id, options),
+    text: ({ signal } = {}) => textOf(follow(deps, id, { signal })),
+    // The worker checked the output against the agent's outputType before it was stored; types cannot see that.
+    result: async (options) => (await result(options)) as FleetResult<A>,
+    async output(options) {
+      const ended = await result(options);
+      if (ended.status !== "completed") throw new RunError(ended);
+      return ended.output;
+    },
+    async cancel() {
+      const reply = await reach(store.cancel(id, retentionMs));
+      if (reply.status !== "unknown") return reply;
+      await requireRun(store, id);
+      throw new FleetError("RUN_EXPIRED", `Run ${id} went away while it was cancelled.`, { at: id });
+    },
+    resolve: (callId, resolution) => settle(store.resolve(id, callId, storedResolution(resolution), retentionMs)),
+    approve: (callId, message) => settle(store.decide(id, callId, { approve: true, ...(message === undefined ? {} : { message }) })),
+    reject: (callId, message) => settle(store.decide(id, callId, { approve: false, ...(message === undefined ? {} : { message }) })),
+  };
+}
+
+/** Waits without reading live text: only new durable events cost a read of the record. */
+async function waitForEnd({ store, clock }: RunDeps, id: string, { signal, timeoutMs }: WaitOptions): Promise<RunInfo> {
+  const bell = createBell(clock);
+  const ring = (): void => bell.ring();
+  const deadlineMs = timeoutMs === undefined ? undefined : clock.nowMs() + timeoutMs;
+  const timer = new AbortController();
+  const unwatch = await reach(store.watch(id, ring));
+  signal?.addEventListener("abort", ring, { once: true });
+  if (timeoutMs !== undefined) void clock.sleep(timeoutMs, timer.signal).then(ring);
+  try {
+    let afterId = "0-0";
+    let checkRecord = true;
+    for (;;) {
+      if (signal?.aborted) throw waitAborted(id, "by its signal");
+      if (checkRecord) {
+        const info = await requireRun(store, id);
+        if (isFinal(info.status)) return info;
+      }
+      if (deadlineMs !== undefined && clock.nowMs() >= deadlineMs) throw waitAborted(id, `after ${timeoutMs} ms`);
+      const rang = await bell.wait();
+      const news = await readNews(store, id, afterId);
+      afterId = news.lastId;
+      checkRecord = !rang || news.final;
+    }
+  } finally {
+    timer.abort();
+    signal?.removeEventListener("abort", ring);
+    await unwatch();
+  }
+}
+
+async function readNews(store: RunStore, id: string, afterId: string): Promise<{ lastId: string; final: boolean }> {
+  let lastId = afterId;
+  for (;;) {
+    const events = await reach(store.events(id, lastId, EVENTS_PER_READ));
+    if (events.some(({ event }) => isFinalEvent(event))) return { lastId, final: true };
+    lastId = events.at(-1)?.id ?? lastId;
+    if (events.length < EVENTS_PER_READ) return { lastId, final: false };
+  }
+}
+
+async function resultOf(store: RunStore, info: RunInfo): Promise<RunResult> {
+  const { status, runId, agent, usage } = info;
+  if (status === "completed") return { status, runId, agent, usage, output: await reach(store.output(runId)) };
+  if (status === "cancelled" || status === "expired") return { status, runId, agent, usage };
+  const error: RunErrorInfo = info.error ?? { code: "RUN_CRASHED", message: "The record holds no reason." };
+  if (status === "failed") return { status, runId, agent, usage, error };
+  if (status === "blocked" || status === "refused") return { status, runId, agent, usage, error };
+  throw new Error(`Run ${runId} was taken for final while ${status}.`);
+}
+
+async function* textOf(events: AsyncIterable<FollowedEvent>): AsyncGenerator<string, void> {
+  let begun = false;
+  let newLine = false;
+  for await (const event of events) {
+    // What was shown stands: text of another turn, or of one sampled anew, begins below it.
+    if (event.type === "turn.restarted" || event.type === "turn.completed") newLine = begun;
+    if (event.type !== "text.delta") continue;
+    yield newLine ? `\n${event.text}` : event.text;
+    begun = true;
+    newLine = false;
+  }
+}
+
+function storedResolution(resolution: HandleResolution): Parameters<RunStore["resolve"]>[2] {
+  if (resolution.type !== "ran") return resolution;
+  return { type: "ran", resultJson: encodeJson(resolution.result, { at: "result", maxBytes: LIMITS.stepBytes }) };
+}
+
+function notOpen(info: RunInfo): FleetError {
+  const open = [...info.openIntents, ...info.approvals].map(({ callId }) => callId);
+  const waits = open.length === 0 ? "nothing waits for a decision" : `open are ${open.join(", ")}`;
+  return new FleetError("DECISION_NOT_OPEN", `Run ${info.runId} is ${info.status}${info.suspension === undefined ? "" : ` (${info.suspension})`}; ${waits}.`, {
+    at: info.runId,
+    remedy: `see what is open with \`flotilla runs show ${info.runId}\``,
+  });
+}
+
+const waitAborted = (id: string, how: string): FleetError =>
+  new FleetError("WAIT_ABORTED", `The wait for run ${id} was ended ${how}; the run goes on.`, {
+    at: id,
+    remedy: `attach again with \`flotilla runs tail ${id}\``,
+  });

@@ -1,0 +1,179 @@
+/**
+ * Puts runs into the fleet. A submit that was answered is durable: the store holds the run before its wake is offered to a queue,
+ * and a wake that could not be offered is found by the reconciler (I3).
+ */
+import { monotonicFactory } from "ulid";
+import type { Clock } from "../clock.ts";
+import { FleetError, isFleetError } from "../protocol/errors.ts";
+import { agentNameSchema } from "../protocol/ids.ts";
+import type { WakeJob } from "../protocol/job.ts";
+import { LIMITS } from "../protocol/limits.ts";
+import type { LiveText, RunStore, Submission, SubmitReply, WakeQueue } from "../protocol/run-store.ts";
+import { reach } from "./backend.ts";
+import { closestFirst } from "./closest.ts";
+import { createRunHandle, type RunDeps, type RunHandle } from "./run-handle.ts";
+import { draftSubmission, type RunInput, type SubmitOptions } from "./submission.ts";
+import type { AgentName, FleetTypes } from "./types.ts";
+
+export const PRODUCER_DEFAULTS = {
+  /** How long a run that is cancelled from here stays readable: 7 days. */
+  retentionMs: 7 * 24 * 60 * 60 * 1_000,
+} as const;
+
+/** The agents a producer knows by itself. */
+export type CatalogPort = ReadonlyMap<string, { readonly queue: string; readonly version: string }>;
+
+export interface RunProducerDeps {
+  readonly store: RunStore;
+  readonly live: LiveText;
+  readonly queue: WakeQueue;
+  readonly clock: Clock;
+  /** The fleet's own agents. Without it the registry of live workers tells where an agent lives. */
+  readonly agents?: CatalogPort;
+  readonly defaults?: Pick<SubmitOptions, "tenant" | "priority" | "deadlineMs" | "maxHops"> & { readonly retentionMs?: number };
+  /** Makes run ids. Default: `r0-` and a lower-case ULID that grows within a process. */
+  readonly makeRunId?: () => string;
+}
+
+export interface RunRequest<A extends FleetTypes = FleetTypes> extends SubmitOptions {
+  readonly agent: AgentName<A>;
+  readonly input: RunInput;
+}
+
+/** One answer per request, in their order. */
+export type Submitted<A extends FleetTypes = FleetTypes> =
+  | { readonly index: number; readonly run: RunHandle<A> }
+  | { readonly index: number; readonly error: FleetError };
+
+export interface RunProducer<A extends FleetTypes = FleetTypes> {
+  /** @throws FleetError AGENT_UNKNOWN, NO_WORKERS, IDEMPOTENCY_CONFLICT, INPUT_INVALID, INPUT_TOO_LARGE, BACKEND_UNREACHABLE and more. */
+  submit(agent: AgentName<A>, input: RunInput, options?: SubmitOptions): Promise<RunHandle<A>>;
+  /**
+   * Submits while it is read: it takes the next requests only when the answers before were taken, so memory stays bounded.
+   * A request that is refused is answered with its error; the others go on. Throws BACKEND_UNREACHABLE when the store goes away:
+   * then all before the last answer are submitted, and with idempotency keys the whole may be sent again.
+   */
+  submitMany(requests: Iterable<RunRequest<A>> | AsyncIterable<RunRequest<A>>): AsyncIterable<Submitted<A>>;
+  /** Attaches to a run by its id, without asking whether it is there. */
+  run(id: string): RunHandle<A>;
+}
+
+export function createRunProducer<A extends FleetTypes = FleetTypes>(deps: RunProducerDeps): RunProducer<A> {
+  const { store, queue, clock, agents, makeRunId = runIds(clock) } = deps;
+  const { retentionMs = PRODUCER_DEFAULTS.retentionMs, ...defaults } = deps.defaults ?? {};
+  const runDeps: RunDeps = { store, live: deps.live, queue, clock, retentionMs };
+  const run = (id: string): RunHandle<A> => createRunHandle<A>(runDeps, id);
+
+  const prepare = (agent: string, input: unknown, options: SubmitOptions, path?: string): Submission => {
+    const queueOf = queueOfAgent(agents, agent, path);
+    const draft = draftSubmission(agent, input, { ...defaults, ...options }, path);
+    return { ...draft, runId: makeRunId(), ...(queueOf === undefined ? {} : { queue: queueOf }) };
+  };
+  // The wake is only an offer: the run is stored, and the reconciler offers what could not be added now.
+  const offer = async (wakes: readonly WakeJob[]): Promise<void> => {
+    if (wakes.length > 0) await queue.add(wakes).catch(() => undefined);
+  };
+
+  async function* submitChunk(chunk: readonly Prepared[]): AsyncGenerator<Submitted<A>, void> {
+    const ready = chunk.filter((entry) => "submission" in entry);
+    const replies = await reach(store.submitMany(ready.map(({ submission }) => submission)));
+    await offer(replies.flatMap((reply) => (reply.status === "created" ? [reply.wake] : [])));
+    let answered = 0;
+    for (const entry of chunk) {
+      if ("error" in entry) {
+        yield entry;
+        continue;
+      }
+      const reply = replies[answered++];
+      yield { index: entry.index, ...answerOf(() => run(acceptedId(reply, entry.submission, `runs[${entry.index}].`))) };
+    }
+  }
+
+  return {
+    run,
+    async submit(agent, input, options = {}) {
+      const submission = prepare(agent, input, options);
+      const reply = await reach(store.submit(submission));
+      const id = acceptedId(reply, submission);
+      if (reply.status === "created") await offer([reply.wake]);
+      return run(id);
+    },
+    async *submitMany(requests) {
+      let chunk: Prepared[] = [];
+      let index = 0;
+      for await (const request of requests) {
+        chunk.push(prepareOne(prepare, request, index++));
+        if (chunk.length < LIMITS.submitChunk) continue;
+        yield* submitChunk(chunk);
+        chunk = [];
+      }
+      if (chunk.length > 0) yield* submitChunk(chunk);
+    },
+  };
+}
+
+type Prepared = { readonly index: number; readonly submission: Submission } | { readonly index: number; readonly error: FleetError };
+type Prepare = (agent: string, input: unknown, options: SubmitOptions, path?: string) => Submission;
+
+function prepareOne(prepare: Prepare, request: SubmitOptions & { readonly agent: string; readonly input: unknown }, index: number): Prepared {
+  const answer = answerOf(() => {
+    if (request === null || typeof request !== "object") {
+      throw new FleetError("INPUT_INVALID", `Expected runs[${index}] to be an object with agent and input; got ${typeof request}.`, { at: `runs[${index}]` });
+    }
+    const { agent, input, ...options } = request;
+    return prepare(agent, input, options, `runs[${index}].`);
+  });
+  return "error" in answer ? { index, error: answer.error } : { index, submission: answer.run };
+}
+
+/** Turns a FleetError into an answer; anything else is a bug and passes. */
+function answerOf<T>(make: () => T): { readonly run: T } | { readonly error: FleetError } {
+  try {
+    return { run: make() };
+  } catch (error) {
+    if (isFleetError(error)) return { error };
+    throw error;
+  }
+}
+
+function queueOfAgent(agents: RunProducerDeps["agents"], agent: string, path = ""): string | undefined {
+  const name = agentNameSchema.safeParse(agent);
+  if (!name.success) {
+    throw new FleetError("INPUT_INVALID", `Expected the name of an agent; got ${JSON.stringify(agent)?.slice(0, 80) ?? "nothing"}.`, { at: `${path}agent` });
+  }
+  if (agents === undefined) return undefined;
+  const entry = agents.get(agent);
+  if (entry === undefined) throw unknownAgent(agent, [...agents.keys()], path);
+  return entry.queue;
+}
+
+function acceptedId(reply: SubmitReply | undefined, submission: Submission, path = ""): string {
+  if (reply === undefined) throw new Error(`The store gave no answer for run ${submission.runId}.`);
+  if (reply.status === "created" || reply.status === "duplicate") return reply.runId;
+  if (reply.status === "unknown-agent") throw unknownAgent(submission.agent, reply.known, path);
+  throw new FleetError("IDEMPOTENCY_CONFLICT", `Idempotency key ${JSON.stringify(submission.idempotencyKey)} belongs to run ${reply.runId}, with another input.`, {
+    at: `${path}idempotencyKey`,
+    remedy: "use a new key for a new input; agent, input, context and settings count as the input",
+  });
+}
+
+function unknownAgent(agent: string, known: readonly string[], path: string): FleetError {
+  const at = `${path}agent`;
+  if (known.length === 0) {
+    return new FleetError("NO_WORKERS", `No worker has announced any agent on this Redis, so nobody knows ${JSON.stringify(agent)}.`, {
+      at,
+      remedy: "start a worker with `flotilla worker`; check REDIS_URL and FLOTILLA_PREFIX",
+    });
+  }
+  const names = closestFirst(agent, known);
+  const more = names.length > 20 ? ` and ${names.length - 20} more` : "";
+  return new FleetError("AGENT_UNKNOWN", `Expected one of the agents ${names.slice(0, 20).join(", ")}${more}; got ${JSON.stringify(agent)}.`, {
+    at,
+    remedy: `use ${JSON.stringify(names[0])}, or start a worker whose fleet has ${JSON.stringify(agent)}`,
+  });
+}
+
+function runIds(clock: Clock): () => string {
+  const nextUlid = monotonicFactory();
+  return () => `r0-${nextUlid(clock.nowMs()).toLowerCase()}`;
+}

@@ -1,0 +1,111 @@
+/** Makes a submission out of what a caller passed: validated, bounded, hashed. Knows no store. */
+import { createHash } from "node:crypto";
+import { z } from "zod";
+import { FleetError } from "../protocol/errors.ts";
+import { DEFAULT_TENANT, idempotencyKeySchema, tenantSchema } from "../protocol/ids.ts";
+import { prioritySchema } from "../protocol/job.ts";
+import { encodeJson, type Json } from "../protocol/json.ts";
+import { LIMITS } from "../protocol/limits.ts";
+import type { Submission } from "../protocol/run-store.ts";
+
+const DAY_MS = 24 * 60 * 60 * 1_000;
+
+/** The longest a run may live, and the default. */
+export const MAX_DEADLINE_MS = 30 * DAY_MS;
+
+export const SUBMIT_DEFAULTS = {
+  tenant: DEFAULT_TENANT,
+  priority: "normal",
+  delayMs: 0,
+  deadlineMs: MAX_DEADLINE_MS,
+  maxHops: 32,
+} as const;
+
+export const submitOptionsSchema = z.strictObject({
+  /** Whose run it is: limits, credentials and lists are kept apart by it. Default `default`. */
+  tenant: tenantSchema.optional(),
+  /** The same key with the same input finds the run that is there; with another input it is a conflict. */
+  idempotencyKey: idempotencyKeySchema.optional(),
+  /** Default `normal`. */
+  priority: prioritySchema.optional(),
+  /** The run is not started before this many milliseconds have passed. Default 0. */
+  delayMs: z.int().min(0).max(MAX_DEADLINE_MS).optional(),
+  /** The run ends as `expired` after this many milliseconds. Default and maximum 30 days. */
+  deadlineMs: z.int().min(1).max(MAX_DEADLINE_MS).optional(),
+  /** Stored with the run and given back with its record; the fleet does not read it. */
+  metadata: z.record(z.string().max(128), z.unknown()).optional(),
+  /** What the run's tools need to know; plain JSON, given to the fleet's `context` in the worker. */
+  context: z.record(z.string().max(128), z.unknown()).optional(),
+  /** Settings of the agent for this run, such as the schema of its output. */
+  settings: z.record(z.string().max(128), z.unknown()).optional(),
+  /** How often the run may change hands. Default 32. */
+  maxHops: z.int().min(1).max(1_000).optional(),
+});
+export type SubmitOptions = Readonly<z.input<typeof submitOptionsSchema>>;
+
+/** Text for the agent, or the SDK's input items. */
+export type RunInput = string | readonly object[];
+
+const inputSchema = z.union([z.string().min(1), z.array(z.looseObject({})).min(1).max(1_000)], {
+  error: "expected a text that is not empty, or an array of 1 to 1000 input items",
+});
+
+/** A submission without what only the producer knows: its id and its queue. */
+export type SubmissionDraft = Omit<Submission, "runId" | "queue">;
+
+/**
+ * Checks an input and its options, and encodes them.
+ * @throws FleetError INPUT_INVALID, INPUT_TOO_LARGE or CONTEXT_NOT_SERIALISABLE; `at` begins with `path`.
+ */
+export function draftSubmission(agent: string, input: unknown, options: unknown, path = ""): SubmissionDraft {
+  const given = parse(inputSchema, input, `${path}input`);
+  const { metadata = {}, context = {}, settings = {}, idempotencyKey, ...chosen } = parse(submitOptionsSchema, options, path);
+  const items = typeof given === "string" ? [{ type: "message", role: "user", content: given }] : given;
+
+  const itemsJson = encodeJson(items, { at: `${path}input`, maxBytes: LIMITS.inputBytes });
+  const contextJson = encodeJson(context, { at: `${path}context`, maxBytes: LIMITS.contextBytes, notJson: "CONTEXT_NOT_SERIALISABLE" });
+  const settingsJson = encodeJson(settings, { at: `${path}settings`, maxBytes: LIMITS.contextBytes });
+  const metadataJson = encodeJson(metadata, { at: `${path}metadata`, maxBytes: LIMITS.metadataBytes });
+
+  return {
+    ...SUBMIT_DEFAULTS,
+    ...defined(chosen),
+    agent,
+    itemsJson,
+    contextJson,
+    metadataJson,
+    settingsJson,
+    inputHash: hashOf([agent, JSON.parse(itemsJson), JSON.parse(contextJson), JSON.parse(settingsJson)]),
+    ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
+  };
+}
+
+/** One text per value, whatever the order in which its keys were written. */
+export function canonicalJson(value: Json): string {
+  if (Array.isArray(value)) return `[${value.map((item: Json) => canonicalJson(item)).join(",")}]`;
+  if (value === null || typeof value !== "object") return JSON.stringify(value);
+  const members = Object.entries(value)
+    .filter(([, member]) => member !== undefined)
+    .toSorted(([a], [b]) => (a < b ? -1 : 1))
+    .map(([key, member]) => `${JSON.stringify(key)}:${canonicalJson(member ?? null)}`);
+  return `{${members.join(",")}}`;
+}
+
+const hashOf = (parts: readonly Json[]): string => createHash("sha256").update(canonicalJson(parts)).digest("hex");
+
+function parse<T>(schema: z.ZodType<T>, value: unknown, path: string): T {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  const at = [path.replace(/\.$/, ""), ...(issue?.path ?? []).map(String)].filter((part) => part !== "").join(".");
+  throw new FleetError("INPUT_INVALID", `Expected valid ${at === "" ? "options" : at}: ${issue?.message ?? "not valid"}.`, {
+    at: at === "" ? "options" : at,
+    remedy: "compare with the options of submit",
+  });
+}
+
+/** Drops members that are there but undefined, so that they do not hide a default. */
+function defined<T extends object>(value: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  // Object.fromEntries forgets the keys' types; only members were left out.
+  return Object.fromEntries(Object.entries(value).filter(([, member]) => member !== undefined)) as { [K in keyof T]?: Exclude<T[K], undefined> };
+}

@@ -1,0 +1,80 @@
+/**
+ * Every key, channel and queue name. Nothing else in the project builds one.
+ * All names of one shard share one hash tag, BullMQ's included, so that a script stays in one Cluster slot.
+ * `docs/redis-keys.md` has one row per function of `Keys`; a test compares both ways.
+ */
+import { createHash } from "node:crypto";
+import { PROTOCOL_MAJOR } from "../protocol/job.ts";
+
+export const DEFAULT_PREFIX = "flotilla";
+
+export interface Keys {
+  /** Hash: the run's record. PEXPIRE at the final state (retention + 1 day). Writer: every run script. */
+  run(runId: string): string;
+  /** List of JSON arrays: the transcript, one chunk per submit, handoff and completion. TTL as `run`. Writers: submit, end. */
+  items(runId: string): string;
+  /** Hash of journal key → JSON: finished model and tool calls of one hop. PEXPIREAT deadline + 35 days. Writers: record, resolve, end. */
+  journal(runId: string, hop: number): string;
+  /** Hash of callId → token, newline, Intent JSON: effects that may have happened. TTL as `run`. Writers: open-intent, record, resolve. */
+  intents(runId: string): string;
+  /** Hash of callId → Approval JSON: calls that wait for a person. Deleted at the final state. Writers: end, decide. */
+  approvals(runId: string): string;
+  /** Hash of callId → Decision JSON, write-once. TTL as `run`. Writer: decide. */
+  decisions(runId: string): string;
+  /** Stream, field `e` = RunEvent JSON, trimmed to about 10,000. TTL as `run`. Writer: every run script. */
+  events(runId: string): string;
+  /** Stream, id = `<offset + 1>-0`, field `t` = text: live text of one turn's attempt. PEXPIRE 15 min. Writer: live text. */
+  live(runId: string, turn: number, attempt: number): string;
+  /** Sorted set runId → when to look again (epoch ms): one member per queued, running or lane-suspended run. No TTL: bounded by live runs. Writer: every run script. */
+  dispatch(): string;
+  /** Sorted set runId → deadline (epoch ms) of every live run. No TTL: bounded by live runs. Writers: submit, look, final states. */
+  timers(): string;
+  /** Sorted set `<runId>/<tenant>/<status>/<hop>` → when to delete (epoch ms) a final run. No TTL: the sweeper empties it. Writers: final states, sweep. */
+  retention(): string;
+  /** Sorted set, all scores 0: `<tenant or *>/<status or *>/<runId>`, four members per run. No TTL: members go with the run. Writers: every move, sweep. */
+  index(): string;
+  /** String `<runId> <input hash>`: an idempotency key (hashed). PX deadline + 30 days, outlives the run. Writer: submit. */
+  idem(tenant: string, idempotencyKey: string): string;
+  /** Hash of workerId → WorkerEntry JSON. No TTL: entries that stopped announcing are removed on the next announcement. Writers: announce, withdraw. */
+  workers(): string;
+  /** Hash of agent name → AgentEntry JSON. No TTL: bounded by the agents of the fleet; a known agent outlives its workers. Writer: announce. */
+  agents(): string;
+  /** Pub/sub channel: something of this run changed. Publishers: every run script, live text. */
+  notifyChannel(runId: string): string;
+  /** Pub/sub channel, `<runId> <reason>`: a running attempt should stop. Publishers: cancel, look. */
+  stopsChannel(): string;
+}
+
+export function keysFor(prefix: string = DEFAULT_PREFIX, shard = 0): Keys {
+  const tag = bullPrefix(prefix, shard);
+  const ofRun = (runId: string, part: string): string => `${tag}:run:${runId}:${part}`;
+  return {
+    run: (runId) => `${tag}:run:${runId}`,
+    items: (runId) => ofRun(runId, "items"),
+    journal: (runId, hop) => ofRun(runId, `journal:${hop}`),
+    intents: (runId) => ofRun(runId, "intents"),
+    approvals: (runId) => ofRun(runId, "approvals"),
+    decisions: (runId) => ofRun(runId, "decisions"),
+    events: (runId) => ofRun(runId, "events"),
+    live: (runId, turn, attempt) => ofRun(runId, `live:${turn}:${attempt}`),
+    dispatch: () => `${tag}:dispatch`,
+    timers: () => `${tag}:timers`,
+    retention: () => `${tag}:retention`,
+    index: () => `${tag}:index`,
+    idem: (tenant, idempotencyKey) => `${tag}:idem:${tenant}:${createHash("sha256").update(idempotencyKey).digest("hex")}`,
+    workers: () => `${tag}:workers`,
+    agents: () => `${tag}:agents`,
+    notifyChannel: (runId) => ofRun(runId, "notify"),
+    stopsChannel: () => `${tag}:stops`,
+  };
+}
+
+/** What BullMQ gets as `prefix`, such as `{flotilla:0}`: its keys fall into the shard's slot. */
+export const bullPrefix = (prefix: string = DEFAULT_PREFIX, shard = 0): string => `{${prefix}:${shard}}`;
+
+/** The BullMQ queue of a group of agents. A worker of another protocol major never sees its jobs. */
+export const bullQueueName = (queue: string): string => `${queue}.v${PROTOCOL_MAJOR}`;
+
+/** A member of `index`. `*` stands in no tenant and no status. */
+export const indexMember = (tenant: string | undefined, status: string | undefined, runId: string): string =>
+  `${tenant ?? "*"}/${status ?? "*"}/${runId}`;

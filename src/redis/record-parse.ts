@@ -1,0 +1,180 @@
+/** The one place where a stored run becomes typed values: everything read from Redis is parsed on the way out. */
+import { z } from "zod";
+import { runIdSchema } from "../protocol/ids.ts";
+import { prioritySchema, type WakeJob } from "../protocol/job.ts";
+import { jsonSchema } from "../protocol/json.ts";
+import {
+  type Approval,
+  approvalSchema,
+  type Decision,
+  decisionSchema,
+  type Intent,
+  intentSchema,
+  type RunInfo,
+  runErrorSchema,
+  runInfoSchema,
+} from "../protocol/run.ts";
+import type { Attempt } from "../protocol/run-store.ts";
+
+/** A hash as Redis gives it. */
+export type Fields = Readonly<Record<string, string>>;
+
+/** What `get` and `list` read: context, settings and output are large and stay where they are. */
+export const INFO_FIELDS = [
+  "v",
+  "runId",
+  "status",
+  "suspension",
+  "tenant",
+  "agent",
+  "entryAgent",
+  "queue",
+  "priority",
+  "idempotencyKey",
+  "metadata",
+  "hop",
+  "wake",
+  "attempts",
+  "retries",
+  "deaths",
+  "turns",
+  "requests",
+  "inputTokens",
+  "cachedInputTokens",
+  "outputTokens",
+  "reasoningTokens",
+  "createdAtMs",
+  "updatedAtMs",
+  "startedAtMs",
+  "finishedAtMs",
+  "deadlineAtMs",
+  "notBeforeMs",
+  "cancelRequested",
+  "worker",
+  "error",
+] as const;
+
+const stringsSchema = z.array(z.string());
+export const parseStrings = (reply: unknown): string[] => stringsSchema.parse(reply);
+
+/** `[name, value, name, value…]` as an object. */
+export function parseFlat(reply: unknown): Record<string, string> {
+  const list = parseStrings(reply);
+  const fields: Record<string, string> = {};
+  for (let index = 0; index + 1 < list.length; index += 2) fields[list[index] ?? ""] = list[index + 1] ?? "";
+  return fields;
+}
+
+/** The answer of HMGET, without the absent fields. */
+export function parseFields(names: readonly string[], reply: unknown): Record<string, string> {
+  const values = z.array(z.string().nullable()).parse(reply);
+  const fields: Record<string, string> = {};
+  for (const [index, name] of names.entries()) {
+    const value = values[index];
+    if (typeof value === "string") fields[name] = value;
+  }
+  return fields;
+}
+
+/** The record of a run for people. `fields` without a status means that there is none. */
+export function parseRecord(fields: Fields, intents: unknown, approvals: unknown): RunInfo | undefined {
+  if (fields["status"] === undefined) return undefined;
+  const number = (name: string): number => Number(fields[name] ?? 0);
+  const { suspension, idempotencyKey, worker, error } = fields;
+  const times = ["startedAtMs", "finishedAtMs", "notBeforeMs"]
+    .filter((name) => fields[name] !== undefined)
+    .map((name) => [name, number(name)]);
+  return runInfoSchema.parse({
+    v: number("v"),
+    runId: fields["runId"],
+    status: fields["status"],
+    ...(suspension === undefined ? {} : { suspension }),
+    tenant: fields["tenant"],
+    agent: fields["agent"],
+    entryAgent: fields["entryAgent"],
+    queue: fields["queue"],
+    priority: fields["priority"],
+    ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
+    metadata: JSON.parse(fields["metadata"] ?? "{}"),
+    hop: number("hop"),
+    wake: number("wake"),
+    attempts: number("attempts"),
+    retries: number("retries"),
+    deaths: number("deaths"),
+    turns: number("turns"),
+    usage: parseUsage(fields),
+    createdAtMs: number("createdAtMs"),
+    updatedAtMs: number("updatedAtMs"),
+    deadlineAtMs: number("deadlineAtMs"),
+    ...Object.fromEntries(times),
+    cancelRequested: fields["cancelRequested"] !== undefined,
+    ...(worker === undefined ? {} : { worker }),
+    openIntents: parseIntents(intents),
+    approvals: parseApprovals(approvals),
+    ...(error === undefined ? {} : { error: runErrorSchema.parse(JSON.parse(error)) }),
+  });
+}
+
+/** What `begin` tells an attempt. */
+export function parseAttempt(token: string, fields: Fields, intents: unknown, decisions: unknown, hasJournal: boolean): Attempt {
+  const number = (name: string): number => z.coerce.number().int().parse(fields[name]);
+  const text = (name: string): string => z.string().parse(fields[name]);
+  return {
+    runId: text("runId"),
+    token,
+    wake: number("wake"),
+    attempt: number("attempts"),
+    hop: number("hop"),
+    maxHops: number("maxHops"),
+    agent: text("agent"),
+    entryAgent: text("entryAgent"),
+    tenant: text("tenant"),
+    queue: text("queue"),
+    priority: prioritySchema.parse(fields["priority"]),
+    contextJson: text("context"),
+    settingsJson: text("settings"),
+    metadataJson: text("metadata"),
+    retries: number("retries"),
+    resamples: number("resamples"),
+    turnsBefore: number("turnsBefore"),
+    deadlineAtMs: number("deadlineAtMs"),
+    hasJournal,
+    openIntents: parseIntents(intents),
+    decisions: parseDecisions(decisions),
+  };
+}
+
+const wakeJobSchema = z.object({
+  runId: runIdSchema,
+  wake: z.int().min(0),
+  agent: z.string(),
+  queue: z.string(),
+  priority: prioritySchema,
+  continuation: z.boolean(),
+});
+
+/** A wake as scripts write it; the empty text means none. */
+export const parseWakeJob = (json: string): WakeJob | undefined => (json === "" ? undefined : wakeJobSchema.parse(JSON.parse(json)));
+
+export const optionalWakeJobSchema = wakeJobSchema.optional();
+
+export const parseJson = (json: string): z.infer<typeof jsonSchema> => jsonSchema.parse(JSON.parse(json));
+
+const parseUsage = (fields: Fields): RunInfo["usage"] => ({
+  requests: Number(fields["requests"] ?? 0),
+  inputTokens: Number(fields["inputTokens"] ?? 0),
+  cachedInputTokens: Number(fields["cachedInputTokens"] ?? 0),
+  outputTokens: Number(fields["outputTokens"] ?? 0),
+  reasoningTokens: Number(fields["reasoningTokens"] ?? 0),
+});
+
+/** A stored intent is `<token>\n<JSON>`: the token of the attempt that opened it stands in front. */
+const parseIntents = (reply: unknown): Intent[] =>
+  parseStrings(reply)
+    .map((stored) => intentSchema.parse(JSON.parse(stored.slice(stored.indexOf("\n") + 1))))
+    .sort((a, b) => a.openedAtMs - b.openedAtMs);
+
+const parseApprovals = (reply: unknown): Approval[] => parseStrings(reply).map((stored) => approvalSchema.parse(JSON.parse(stored)));
+
+const parseDecisions = (reply: unknown): Map<string, Decision> =>
+  new Map(Object.entries(parseFlat(reply)).map(([callId, stored]) => [callId, decisionSchema.parse(JSON.parse(stored))]));

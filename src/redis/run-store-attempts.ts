@@ -1,0 +1,154 @@
+/** What an attempt does with its run: begin, record, open an intent, end, and hold on. */
+import { z } from "zod";
+import { FINAL_STATUSES, runStatusSchema } from "../protocol/run.ts";
+import type { BeginCommand, BeginReply, EndCommand, EndReply, Fact, Outcome, RunStore, StepReply } from "../protocol/run-store.ts";
+import { optionalWakeJobSchema, parseAttempt, parseFlat, parseStrings } from "./record-parse.ts";
+import {
+  answered,
+  callForString,
+  callForStrings,
+  explained,
+  JOURNAL_NET_MS,
+  runCall,
+  type ScriptArgs,
+  type StoreContext,
+} from "./run-store-context.ts";
+import { runPipeline, runScript } from "./scripts.ts";
+
+/** Held runs that one renewal script looks at. */
+const RENEW_CHUNK = 100;
+
+type Attempts = Pick<RunStore, "begin" | "journal" | "record" | "openIntent" | "end" | "renew">;
+
+export function createAttempts(context: StoreContext): Attempts {
+  const { redis, keys } = context;
+  return {
+    begin: (command) => begin(context, command),
+    journal: async (runId, hop) => new Map(Object.entries(await answered(redis.hgetall(keys.journal(runId, hop))))),
+    record: (fact) => record(context, fact),
+    async openIntent(runId, token, intent) {
+      const args = { token, callId: intent.callId, tool: intent.tool, intent: JSON.stringify(intent) };
+      const [status, reason = ""] = await callForStrings(context, "open-intent", runId, args);
+      if (status === "stop") return { status, stop: stopReasonSchema.parse(reason) };
+      return { status: z.enum(["opened", "superseded"]).parse(status) };
+    },
+    end: (command) => end(context, command),
+    async renew(held, leaseMs) {
+      const lost: string[] = [];
+      for (let from = 0; from < held.length; from += RENEW_CHUNK) {
+        const chunk = held.slice(from, from + RENEW_CHUNK);
+        const call = {
+          name: "renew",
+          keys: [keys.dispatch(), keys.retention(), ...chunk.map(({ runId }) => keys.run(runId))],
+          args: [leaseMs, ...chunk.flatMap(({ runId, token }) => [runId, token])],
+        } as const;
+        lost.push(...parseStrings(await answered(runScript(redis, call))));
+      }
+      return lost;
+    },
+  };
+}
+
+const stopReasonSchema = z.enum(["cancelled", "expired"]);
+const staleSchema = z.enum(["gone", "final", "wake", "suspended", "held", "not-before"]);
+
+/** One round trip: the transcript is read beside the script, because a large reply from Lua blocks the shard. */
+async function begin(context: StoreContext, command: BeginCommand): Promise<BeginReply> {
+  const { redis, keys, retentionMs } = context;
+  const { runId, wake, token, workerId, leaseMs, maxDeaths } = command;
+  const call = runCall(keys, "begin", runId, { wake, token, worker: workerId, leaseMs, maxDeaths, retentionMs });
+  const [reply, items] = await answered(runPipeline(redis, [call], (pipeline) => pipeline.lrange(keys.items(runId), 0, -1)));
+  if (reply instanceof Error) throw explained(reply);
+  if (items instanceof Error) throw explained(items);
+  const [status, first, intents, decisions, journaled] = z.array(z.unknown()).parse(reply);
+  if (status === "stale") return { status, why: staleSchema.parse(first) };
+  if (status === "ended") return { status, as: z.enum(FINAL_STATUSES).parse(first) };
+  const attempt = parseAttempt(token, parseFlat(first), intents, decisions, journaled === "1");
+  return { status: "begun", attempt, itemsJson: parseStrings(items) };
+}
+
+async function record(context: StoreContext, fact: Fact): Promise<StepReply> {
+  const { runId, token, hop, key, valueJson, turns, event, closesIntent = "" } = fact;
+  const { requests, inputTokens, cachedInputTokens, outputTokens, reasoningTokens } = fact.usage;
+  const usage = { requests, inputTokens, cachedInputTokens, outputTokens, reasoningTokens };
+  const eventJson = event === undefined ? "" : JSON.stringify(event);
+  const args = { token, hop, key, value: valueJson, ...usage, turns, event: eventJson, closesIntent, journalNetMs: JOURNAL_NET_MS };
+  const reply = await callForStrings(context, "record", runId, args, context.keys.journal(runId, hop));
+  const [status, isNew, earlier = "", current, stop = ""] = reply;
+  if (status === "gone") return { status };
+  return {
+    status: "recorded",
+    valueJson: isNew === "1" ? valueJson : earlier,
+    current: current === "1",
+    stop: stop === "" ? undefined : stopReasonSchema.parse(stop),
+  };
+}
+
+const endReplySchema = z.discriminatedUnion("status", [
+  z.object({ status: z.literal("settled"), as: runStatusSchema, next: optionalWakeJobSchema }),
+  z.object({ status: z.literal("superseded") }),
+]);
+
+async function end(context: StoreContext, { runId, token, outcome, retentionMs }: EndCommand): Promise<EndReply> {
+  const args = { token, retentionMs, outcome: outcome.type, ...NO_OUTCOME_ARGS, ...outcomeArgs(outcome) };
+  const journal = outcome.type === "retry" && outcome.rejectKey !== undefined ? await journalOfHop(context, runId) : undefined;
+  const reply = endReplySchema.parse(JSON.parse(await callForString(context, "end", runId, args, journal)));
+  return reply.status === "settled" ? { status: reply.status, as: reply.as, next: reply.next } : reply;
+}
+
+/** Only the holder of the token moves the hop, so reading it before the script is safe: another hop means another token. */
+async function journalOfHop({ redis, keys }: StoreContext, runId: string): Promise<string> {
+  return keys.journal(runId, Number((await answered(redis.hget(keys.run(runId), "hop"))) ?? 0));
+}
+
+const NO_OUTCOME_ARGS: ScriptArgs = {
+  items: "",
+  replace: "",
+  context: "",
+  output: "",
+  to: "",
+  queue: "",
+  suspension: "",
+  untilMs: "",
+  approvals: "[]",
+  event: "",
+  error: "",
+  notBeforeMs: "",
+  rejectKey: "",
+};
+
+/** Members of the outcome's event as JSON text with a comma in front: scripts put time, hop and agent before it. */
+const members = (value: Readonly<Record<string, unknown>>): string => {
+  const json = JSON.stringify(value);
+  return json === "{}" ? "" : `,${json.slice(1, -1)}`;
+};
+
+function outcomeArgs(outcome: Outcome): ScriptArgs {
+  switch (outcome.type) {
+    case "completed": {
+      const { itemsJson = "", contextJson = "", output } = outcome;
+      return { items: itemsJson, context: contextJson, output: JSON.stringify(output), event: members({ output }) };
+    }
+    case "handed-off": {
+      const { itemsJson = "", contextJson = "", to, queue = "", replacesTranscript } = outcome;
+      const event = members({ arguments: outcome.arguments });
+      return { items: itemsJson, context: contextJson, to, queue, replace: replacesTranscript ? "1" : "", event };
+    }
+    case "suspended": {
+      const { suspension, untilMs, approvals = [], error } = outcome;
+      const event = members({ suspension, untilMs, approvals: outcome.approvals, error });
+      const flat = JSON.stringify(approvals.flatMap((approval) => [approval.callId, JSON.stringify(approval)]));
+      return { suspension, untilMs: untilMs ?? "", approvals: flat, error: error === undefined ? "" : JSON.stringify(error), event };
+    }
+    case "retry": {
+      const { notBeforeMs, error, rejectKey = "" } = outcome;
+      return { notBeforeMs, error: JSON.stringify(error), rejectKey, event: members({ notBeforeMs, error }) };
+    }
+    case "failed":
+    case "blocked":
+    case "refused":
+      return { error: JSON.stringify(outcome.error), event: members({ error: outcome.error }) };
+    default:
+      return {};
+  }
+}

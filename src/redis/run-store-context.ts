@@ -1,0 +1,91 @@
+/** What the parts of the Redis run store share: the connection, the keys, and how one script is sent. */
+import type { Redis } from "ioredis";
+import { z } from "zod";
+import type { Clock } from "../clock.ts";
+import { FleetError, isFleetError } from "../protocol/errors.ts";
+import { LIMITS } from "../protocol/limits.ts";
+import type { Keys } from "./keys.ts";
+import { runScript, type ScriptCall, type ScriptName } from "./scripts.ts";
+
+const DAY_MS = 24 * 60 * 60 * 1_000;
+
+/** How long past its deadline a journal may stay: a net under the sweeper, which deletes it with its run. */
+export const JOURNAL_NET_MS = 35 * DAY_MS;
+/** How long an idempotency key outlives the deadline of its run. */
+export const IDEM_NET_MS = 30 * DAY_MS;
+/** Retention of runs that `begin` itself ends; every other command brings its own. */
+export const DEFAULT_RETENTION_MS = 7 * DAY_MS;
+
+export interface StoreContext {
+  readonly redis: Redis;
+  readonly keys: Keys;
+  readonly clock: Clock;
+  readonly retentionMs: number;
+}
+
+export type ScriptArgs = Readonly<Record<string, string | number>>;
+
+/** The keys and arguments that `prelude.lua` expects, in its order. */
+export function runCall(keys: Keys, name: ScriptName, runId: string, args: ScriptArgs, extraKey?: string): ScriptCall {
+  const ofRun = [keys.run(runId), keys.items(runId), keys.intents(runId), keys.approvals(runId), keys.decisions(runId), keys.events(runId)];
+  const ofShard = [keys.dispatch(), keys.timers(), keys.retention(), keys.index(), keys.agents()];
+  const always = { runId, channel: keys.notifyChannel(runId), stops: keys.stopsChannel(), maxEvents: LIMITS.eventsPerRun };
+  return {
+    name,
+    keys: [...ofRun, ...ofShard, ...(extraKey === undefined ? [] : [extraKey])],
+    args: Object.entries({ ...always, ...args }).flat(),
+  };
+}
+
+/** Sends a script that answers with a list of strings. */
+export async function callForStrings(
+  context: StoreContext,
+  name: ScriptName,
+  runId: string,
+  args: ScriptArgs,
+  extraKey?: string,
+): Promise<string[]> {
+  return z.array(z.string()).parse(await answered(runScript(context.redis, runCall(context.keys, name, runId, args, extraKey))));
+}
+
+/** Sends a script that answers with one string. */
+export async function callForString(
+  context: StoreContext,
+  name: ScriptName,
+  runId: string,
+  args: ScriptArgs,
+  extraKey?: string,
+): Promise<string> {
+  return z.string().parse(await answered(runScript(context.redis, runCall(context.keys, name, runId, args, extraKey))));
+}
+
+/** The same promise, its errors told apart for the user. */
+export async function answered<T>(reply: Promise<T>): Promise<T> {
+  try {
+    return await reply;
+  } catch (error) {
+    throw explained(error);
+  }
+}
+
+/** A FleetError for what a user can act on; anything else as it came. */
+export function explained(error: unknown): unknown {
+  if (isFleetError(error) || !(error instanceof Error)) return error;
+  if (error.message.startsWith("OOM")) return memoryFull("Redis refused a write: it is out of memory.", error);
+  const lost =
+    error.name === "MaxRetriesPerRequestError" ||
+    /Connection is closed|isn't writeable|Command timed out|ECONN|ENOENT|ETIMEDOUT/.test(error.message);
+  if (!lost) return error;
+  return new FleetError("BACKEND_UNREACHABLE", `Redis did not answer: ${error.message}`, {
+    cause: error,
+    at: "redis",
+    remedy: "check the Redis URL and that the server runs: flotilla doctor",
+  });
+}
+
+export const memoryFull = (message: string, cause?: unknown): FleetError =>
+  new FleetError("REDIS_MEMORY_FULL", message, {
+    at: "redis maxmemory",
+    remedy: "raise maxmemory or shorten the retention of final runs",
+    ...(cause === undefined ? {} : { cause }),
+  });

@@ -1,0 +1,62 @@
+/** Reads of runs, their transcripts and their events. */
+import { z } from "zod";
+import { runEventSchema } from "../protocol/events.ts";
+import type { RunInfo } from "../protocol/run.ts";
+import type { ListQuery, RunStore, StoredEvent } from "../protocol/run-store.ts";
+import { indexMember } from "./keys.ts";
+import { INFO_FIELDS, parseFields, parseJson, parseRecord } from "./record-parse.ts";
+import { answered, explained, type StoreContext } from "./run-store-context.ts";
+
+/** Sorts behind every run id. */
+const AFTER_ALL_IDS = "~";
+
+export function createReads(context: StoreContext): Pick<RunStore, "get" | "output" | "items" | "list" | "events"> {
+  const { redis, keys } = context;
+  return {
+    get: async (runId) => (await readInfos(context, [runId]))[0],
+    async output(runId) {
+      const json = await answered(redis.hget(keys.run(runId), "output"));
+      return json === null ? undefined : parseJson(json);
+    },
+    items: (runId) => answered(redis.lrange(keys.items(runId), 0, -1)),
+    list: (query) => list(context, query),
+    async events(runId, afterId, limit) {
+      return parseEvents(await answered(redis.xrange(keys.events(runId), `(${afterId}`, "+", "COUNT", limit)));
+    },
+  };
+}
+
+/** A run that was swept between the two reads is left out. */
+async function list(context: StoreContext, { status, tenant, before, limit }: ListQuery): Promise<RunInfo[]> {
+  const { redis, keys } = context;
+  const newest = before === undefined ? `[${indexMember(tenant, status, AFTER_ALL_IDS)}` : `(${indexMember(tenant, status, before)}`;
+  const oldest = `[${indexMember(tenant, status, "")}`;
+  const found = await answered(redis.zrevrangebylex(keys.index(), newest, oldest, "LIMIT", 0, limit));
+  return readInfos(
+    context,
+    found.map((member) => member.slice(member.lastIndexOf("/") + 1)),
+  );
+}
+
+async function readInfos({ redis, keys }: StoreContext, runIds: readonly string[]): Promise<RunInfo[]> {
+  if (runIds.length === 0) return [];
+  const pipeline = redis.pipeline();
+  for (const runId of runIds) {
+    pipeline.hmget(keys.run(runId), ...INFO_FIELDS);
+    pipeline.hvals(keys.intents(runId));
+    pipeline.hvals(keys.approvals(runId));
+  }
+  const replies = ((await answered(pipeline.exec())) ?? []).map(([error, reply]) => {
+    if (error !== null) throw explained(error);
+    return reply;
+  });
+  return runIds.flatMap((_, index) => {
+    const [fields, intents, approvals] = replies.slice(3 * index, 3 * index + 3);
+    return parseRecord(parseFields(INFO_FIELDS, fields), intents, approvals) ?? [];
+  });
+}
+
+const entriesSchema = z.array(z.tuple([z.string(), z.array(z.string())]));
+
+const parseEvents = (reply: unknown): StoredEvent[] =>
+  entriesSchema.parse(reply).map(([id, fields]) => ({ id, event: runEventSchema.parse(JSON.parse(fields[1] ?? "")) }));

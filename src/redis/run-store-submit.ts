@@ -1,0 +1,87 @@
+/** Puts new runs into Redis, and refuses them while there is still room for the running ones to end. */
+import { z } from "zod";
+import { LIMITS } from "../protocol/limits.ts";
+import type { RunStore, Submission, SubmitReply } from "../protocol/run-store.ts";
+import { parseStrings, parseWakeJob } from "./record-parse.ts";
+import { answered, explained, IDEM_NET_MS, memoryFull, runCall, type StoreContext } from "./run-store-context.ts";
+import { runPipeline, runScript, type ScriptCall } from "./scripts.ts";
+
+/** The share of maxmemory above which no run is taken in: the rest belongs to the runs that are there. */
+const FULL_AT = 0.85;
+const MEMORY_CHECK_EVERY_MS = 1_000;
+
+export function createSubmits(context: StoreContext): Pick<RunStore, "submit" | "submitMany"> {
+  const checkMemory = createMemoryCheck(context);
+  return {
+    async submit(submission) {
+      await checkMemory();
+      return parseSubmitReply(await answered(runScript(context.redis, submitCall(context, submission))));
+    },
+    async submitMany(submissions) {
+      const replies: SubmitReply[] = [];
+      for (let from = 0; from < submissions.length; from += LIMITS.submitChunk) {
+        await checkMemory();
+        const calls = submissions.slice(from, from + LIMITS.submitChunk).map((submission) => submitCall(context, submission));
+        for (const reply of await answered(runPipeline(context.redis, calls))) replies.push(parseSubmitReply(reply));
+      }
+      return replies;
+    },
+  };
+}
+
+function submitCall({ keys }: StoreContext, submission: Submission): ScriptCall {
+  const { runId, tenant, idempotencyKey } = submission;
+  const args = {
+    agent: submission.agent,
+    queue: submission.queue ?? "",
+    tenant,
+    priority: submission.priority,
+    items: submission.itemsJson,
+    context: submission.contextJson,
+    metadata: submission.metadataJson,
+    settings: submission.settingsJson,
+    idempotencyKey: idempotencyKey ?? "",
+    inputHash: submission.inputHash,
+    delayMs: submission.delayMs,
+    deadlineMs: submission.deadlineMs,
+    maxHops: submission.maxHops,
+    idemTtlMs: Math.max(submission.deadlineMs, 0) + IDEM_NET_MS,
+  };
+  return runCall(keys, "submit", runId, args, idempotencyKey === undefined ? undefined : keys.idem(tenant, idempotencyKey));
+}
+
+function parseSubmitReply(reply: unknown): SubmitReply {
+  if (reply instanceof Error) throw explained(reply);
+  const [status, first = "", second = ""] = parseStrings(reply);
+  switch (z.enum(["created", "duplicate", "conflict", "unknown-agent"]).parse(status)) {
+    case "created": {
+      const wake = parseWakeJob(first);
+      if (wake === undefined) throw new Error("submit.lua answered `created` without a wake");
+      return { status: "created", runId: wake.runId, wake, agentSeenAtMs: second === "" ? undefined : Number(second) };
+    }
+    case "duplicate":
+      return { status: "duplicate", runId: first };
+    case "conflict":
+      return { status: "conflict", runId: first };
+    case "unknown-agent":
+      return { status: "unknown-agent", known: parseStrings(reply).slice(1) };
+  }
+}
+
+/** Asks Redis for its memory at most once a second. A server without maxmemory is never full. */
+function createMemoryCheck({ redis, clock }: StoreContext): () => Promise<void> {
+  let checkedAtMs = Number.NEGATIVE_INFINITY;
+  let full: { readonly used: number; readonly max: number } | undefined;
+  return async () => {
+    const nowMs = clock.nowMs();
+    if (nowMs - checkedAtMs >= MEMORY_CHECK_EVERY_MS) {
+      const info = await answered(redis.info("memory"));
+      const read = (name: string): number => Number(new RegExp(`^${name}:(\\d+)`, "m").exec(info)?.[1] ?? 0);
+      const [used, max] = [read("used_memory"), read("maxmemory")];
+      full = max > 0 && used >= max * FULL_AT ? { used, max } : undefined;
+      checkedAtMs = nowMs;
+    }
+    if (full === undefined) return;
+    throw memoryFull(`Expected Redis to use less than ${FULL_AT * 100} % of its ${full.max} bytes; it uses ${full.used}.`);
+  };
+}

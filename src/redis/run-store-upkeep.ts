@@ -1,0 +1,65 @@
+/** Repair and removal of runs, and the registry of workers and agents. */
+import { z } from "zod";
+import { type AgentEntry, agentEntrySchema, type WorkerEntry, workerEntrySchema } from "../protocol/registry.ts";
+import type { RunStore } from "../protocol/run-store.ts";
+import { indexMember } from "./keys.ts";
+import { parseWakeJob } from "./record-parse.ts";
+import { answered, callForString, explained, type StoreContext } from "./run-store-context.ts";
+import { runPipeline, runScript, type ScriptCall } from "./scripts.ts";
+
+/** How long a worker that went away without a word stays listed. */
+const FORGET_WORKER_AFTER_MS = 60 * 60 * 1_000;
+
+type Upkeep = Pick<RunStore, "due" | "look" | "sweep" | "announce" | "withdraw" | "workers" | "agents">;
+
+export function createUpkeep(context: StoreContext): Upkeep {
+  const { redis, keys } = context;
+  return {
+    async due(limit) {
+      const reply = await answered(runScript(redis, { name: "due", keys: [keys.dispatch(), keys.timers()], args: [limit] }));
+      const [runIds, nextAtMs] = z.tuple([z.array(z.string()), z.string()]).parse(reply);
+      return { runIds, nextAtMs: nextAtMs === "" ? undefined : Number(nextAtMs) };
+    },
+    look: async (runId, { retentionMs, maxDeaths }) =>
+      parseWakeJob(await callForString(context, "look", runId, { retentionMs, maxDeaths })),
+    sweep: (limit) => sweep(context, limit),
+    announce: (worker, agents) => announce(context, worker, agents),
+    async withdraw(workerId) {
+      await answered(redis.hdel(keys.workers(), workerId));
+    },
+    workers: async () => parseEntries(await answered(redis.hvals(keys.workers())), workerEntrySchema),
+    agents: async () => parseEntries(await answered(redis.hvals(keys.agents())), agentEntrySchema),
+  };
+}
+
+/** Redis's clock says what is due; the script checks each member again. */
+async function sweep({ redis, keys }: StoreContext, limit: number): Promise<number> {
+  const [seconds] = await answered(redis.time());
+  const members = await answered(redis.zrangebyscore(keys.retention(), "-inf", (Number(seconds) + 1) * 1_000, "LIMIT", 0, limit));
+  if (members.length === 0) return 0;
+  const calls = members.map((member): ScriptCall => {
+    const [runId = "", tenant = "", status = "", hop = "0"] = member.split("/");
+    const journals = Array.from({ length: Number(hop) + 1 }, (_, index) => keys.journal(runId, index));
+    const ofRun = [keys.run, keys.items, keys.intents, keys.approvals, keys.decisions, keys.events].map((key) => key(runId));
+    const index = [undefined, tenant].flatMap((name) => [indexMember(name, undefined, runId), indexMember(name, status, runId)]);
+    return { name: "sweep", keys: [keys.retention(), keys.index(), ...ofRun, ...journals], args: [member, ...index] };
+  });
+  let deleted = 0;
+  for (const reply of await answered(runPipeline(redis, calls))) {
+    if (reply instanceof Error) throw explained(reply);
+    deleted += z.int().parse(reply);
+  }
+  return deleted;
+}
+
+async function announce({ redis, keys }: StoreContext, worker: WorkerEntry, agents: readonly AgentEntry[]): Promise<void> {
+  const known = await answered(redis.hvals(keys.workers()));
+  const forgotten = parseEntries(known, workerEntrySchema).filter((entry) => entry.seenAtMs < worker.seenAtMs - FORGET_WORKER_AFTER_MS);
+  const pipeline = redis.pipeline();
+  if (forgotten.length > 0) pipeline.hdel(keys.workers(), ...forgotten.map((entry) => entry.workerId));
+  pipeline.hset(keys.workers(), worker.workerId, JSON.stringify(worker));
+  for (const agent of agents) pipeline.hset(keys.agents(), agent.name, JSON.stringify(agent));
+  for (const [error] of (await answered(pipeline.exec())) ?? []) if (error !== null) throw explained(error);
+}
+
+const parseEntries = <T>(values: readonly string[], schema: z.ZodType<T>): T[] => values.map((value) => schema.parse(JSON.parse(value)));

@@ -1,0 +1,17 @@
+-- Ends a run that nobody holds, or asks the attempt that holds it to stop.
+-- ARGV retentionMs
+-- Returns {"unknown"} | {"already-final", status} | {"cancelled"} | {"requested"}
+-- Keeps I8 (first final state wins), I12 (asking twice changes nothing).
+if not run.status then return { "unknown" } end
+if FINAL[run.status] then return { "already-final", run.status } end
+if run.status == "running" and run.cancelRequested then return { "requested" } end
+
+settling()
+if run.status ~= "running" then
+  finish("cancelled")
+  return { "cancelled" }
+end
+set("cancelRequested", "cancelled")
+event("cancel.requested")
+redis.call("PUBLISH", arg.stops, arg.runId .. " cancelled")
+return { "requested" }

@@ -1,0 +1,100 @@
+-- Settles what an attempt decided: state, events and dispatch entry in one step.
+-- KEYS 12 the journal of the run's hop (only with rejectKey)
+-- ARGV token, outcome, retentionMs; by outcome (JSON, "" for none): items, replace ("1"), context, output, to, queue, arguments,
+--      suspension, untilMs, approvals (flat JSON list: callId, approval text, ...), event (JSON members of the event), error, notBeforeMs, rejectKey
+-- Returns JSON {"status":"settled","as":status,"next":wake or absent} | {"status":"superseded"}
+-- Keeps I1, I2 (fenced by the token), I3, I8 (first final state wins), I12 (the same token ends again: the same answer).
+if run.endedToken == arg.token then return run.lastEnd end
+if run.status ~= "running" or run.token ~= arg.token then return '{"status":"superseded"}' end
+local target, hop = arg.queue, tonumber(run.hop) + 1
+if arg.outcome == "handed-off" and target == "" then
+  local entry = redis.call("HGET", key.agents, arg.to)
+  target = entry and cjson.decode(entry).queue or nil
+end
+
+settling()
+local outcome = {}
+
+local function keep_results()
+  if arg.replace == "1" then redis.call("DEL", key.items) end
+  if arg.items ~= "" then redis.call("RPUSH", key.items, arg.items) end
+  if arg.context ~= "" then set("context", arg.context) end
+end
+
+outcome["completed"] = function()
+  keep_results()
+  set("output", arg.output)
+  finish("completed", arg.event)
+end
+
+outcome["handed-off"] = function()
+  if not target then return fail("AGENT_UNKNOWN", "No worker has ever announced the agent " .. quote(arg.to) .. ".") end
+  if hop > tonumber(run.maxHops) then
+    return fail("HANDOFF_LIMIT", "Expected at most " .. run.maxHops .. " handoffs; this was number " .. hop .. ".")
+  end
+  keep_results()
+  event("run.handed-off", ',"to":' .. quote(arg.to) .. arg.event)
+  run.hop, run.agent, run.queue = tostring(hop), arg.to, target
+  redis.call("HDEL", key.run, "error", "journaled")
+  set("hop", run.hop, "agent", run.agent, "queue", run.queue, "retries", 0, "resamples", 0, "turnsBefore", run.turns)
+  return queue_again()
+end
+
+outcome["suspended"] = function()
+  local undecided = false
+  local approvals = cjson.decode(arg.approvals)
+  for i = 1, #approvals, 2 do
+    if redis.call("HEXISTS", key.decisions, approvals[i]) == 0 then
+      undecided = true
+      redis.call("HSET", key.approvals, approvals[i], approvals[i + 1])
+    end
+  end
+  redis.call("HDEL", key.run, "error", "token", "worker")
+  if arg.error ~= "" then set("error", arg.error) end
+  event("run.suspended", arg.event)
+  -- The answer may have come before the question was parked.
+  if arg.suspension == "effect-unknown" and redis.call("HLEN", key.intents) == 0 or arg.suspension == "approval" and not undecided then
+    event("run.resumed", ',"because":"answered"')
+    return queue_again()
+  end
+  move("suspended")
+  set("suspension", arg.suspension)
+  if arg.suspension ~= "lane" then
+    redis.call("ZREM", key.dispatch, arg.runId)
+  else
+    local until_ms = arg.untilMs == "" and now or tonumber(arg.untilMs)
+    set("notBeforeMs", until_ms)
+    redis.call("ZADD", key.dispatch, until_ms, arg.runId)
+  end
+end
+
+outcome["retry"] = function()
+  redis.call("HINCRBY", key.run, "retries", 1)
+  if arg.rejectKey ~= "" then
+    redis.call("HDEL", key.extra, arg.rejectKey)
+    redis.call("HINCRBY", key.run, "resamples", 1)
+  end
+  set("error", arg.error)
+  event("run.retrying", arg.event)
+  local later = tonumber(arg.notBeforeMs) > now and tonumber(arg.notBeforeMs) or nil
+  local next_wake = queue_again(later)
+  if not later then return next_wake end
+  set("notBeforeMs", later)
+end
+
+outcome["released"] = function()
+  event("attempt.released")
+  return queue_again()
+end
+
+local next_wake
+if run.cancelRequested then
+  finish(run.cancelRequested)
+elseif outcome[arg.outcome] then
+  next_wake = outcome[arg.outcome]()
+else
+  finish(arg.outcome, arg.event, arg.error ~= "" and arg.error or nil)
+end
+local reply = cjson.encode({ status = "settled", as = run.status, next = next_wake })
+set("deaths", 0, "endedToken", arg.token, "lastEnd", reply)
+return reply

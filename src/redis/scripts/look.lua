@@ -1,0 +1,40 @@
+-- Repairs one run whose dispatch entry or deadline is due.
+-- ARGV retentionMs, maxDeaths
+-- Returns wake JSON to be put into its queue if missing, or ""
+-- Keeps I3 (one dispatch member per live run), I6 (a lane's time), I8 (deadline, deaths).
+if not run.status or FINAL[run.status] then
+  redis.call("ZREM", key.dispatch, arg.runId)
+  redis.call("ZREM", key.timers, arg.runId)
+  return ""
+end
+local score = redis.call("ZSCORE", key.dispatch, arg.runId)
+local due = not score and run.status ~= "suspended" or score and tonumber(score) <= now
+local stop = stop_reason()
+if not due and not stop then return "" end
+
+settling()
+if run.status == "running" then
+  if due then
+    if lose_attempt() then return "" end
+    if stop then return finish(stop) or "" end
+    return cjson.encode(queue_again())
+  end
+  -- The attempt is alive: it is told once, its lease stays watched by dispatch.
+  redis.call("ZREM", key.timers, arg.runId)
+  if not run.cancelRequested then set("cancelRequested", stop) end
+  redis.call("PUBLISH", arg.stops, arg.runId .. " " .. stop)
+  return ""
+end
+if stop then return finish(stop) or "" end
+if run.status == "suspended" then
+  if run.suspension ~= "lane" then
+    redis.call("ZREM", key.dispatch, arg.runId)
+    return ""
+  end
+  event("run.resumed", ',"because":"lane"')
+  return cjson.encode(queue_again())
+end
+local delay = tonumber(run.lookDelayMs)
+redis.call("ZADD", key.dispatch, now + delay, arg.runId)
+set("lookDelayMs", math.min(delay * 2, 600000))
+return cjson.encode(wake_job())

@@ -1,0 +1,105 @@
+-- Put in front of every script that works on one run: its names, its clock and the moves that several scripts share.
+-- KEYS 1 run, 2 items, 3 intents, 4 approvals, 5 decisions, 6 events, 7 dispatch, 8 timers, 9 retention, 10 index, 11 agents, 12 per script
+-- ARGV pairs of name and value. Always: runId, channel (of the run), stops (channel), maxEvents.
+-- Nothing is written before a script calls settling() or its first move.
+local key = {
+  run = KEYS[1], items = KEYS[2], intents = KEYS[3], approvals = KEYS[4], decisions = KEYS[5], events = KEYS[6],
+  dispatch = KEYS[7], timers = KEYS[8], retention = KEYS[9], index = KEYS[10], agents = KEYS[11], extra = KEYS[12],
+}
+local arg = {}
+for i = 1, #ARGV, 2 do arg[ARGV[i]] = ARGV[i + 1] end
+
+local time = redis.call("TIME")
+local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+local LOOK_MS, GRACE_MS, NET_MS = 5000, 1000, 86400000
+
+-- Control fields only: context, output and settings stay out of Lua.
+local FIELDS = { "status", "token", "hop", "wake", "agent", "queue", "priority", "tenant", "attempts", "deaths", "deadlineAtMs",
+  "cancelRequested", "maxHops", "suspension", "notBeforeMs", "turns", "lookDelayMs", "endedToken", "lastEnd", "beganToken", "lastBegin" }
+local run = {}
+for i, value in ipairs(redis.call("HMGET", key.run, unpack(FIELDS))) do run[FIELDS[i]] = value or nil end
+local FINAL = { completed = true, failed = true, blocked = true, refused = true, cancelled = true, expired = true }
+
+local function quote(text) return cjson.encode(text) end
+
+-- Why the run should stop, or nil. A person's wish goes before the deadline.
+local function stop_reason()
+  if run.cancelRequested and run.cancelRequested ~= "" then return run.cancelRequested end
+  if tonumber(run.deadlineAtMs) <= now then return "expired" end
+end
+
+-- The first write of a script that settles. Redis refuses a script at maxmemory only until it has written once, and ZREM passes.
+local function settling() redis.call("ZREM", key.retention, "-") end
+
+local function set(...) redis.call("HSET", key.run, "updatedAtMs", now, ...) end
+
+local function append_event(json)
+  redis.call("XADD", key.events, "MAXLEN", "~", arg.maxEvents, "*", "e", json)
+  redis.call("PUBLISH", arg.channel, "event")
+end
+
+-- `extra` is JSON text that starts with a comma, or nil.
+local function event(name, extra)
+  append_event('{"type":"' .. name .. '","atMs":' .. string.format("%.0f", now) .. ',"hop":' .. run.hop
+    .. ',"agent":' .. quote(run.agent) .. (extra or "") .. "}")
+end
+
+local function add_to_index()
+  for _, tenant in ipairs({ "*", run.tenant }) do
+    redis.call("ZADD", key.index, 0, tenant .. "/" .. run.status .. "/" .. arg.runId)
+  end
+end
+
+local function move(status)
+  for _, tenant in ipairs({ "*", run.tenant }) do
+    redis.call("ZREM", key.index, tenant .. "/" .. run.status .. "/" .. arg.runId)
+  end
+  run.status = status
+  add_to_index()
+  set("status", status)
+end
+
+local function wake_job()
+  return { runId = arg.runId, wake = tonumber(run.wake), agent = run.agent, queue = run.queue, priority = run.priority,
+    continuation = tonumber(run.attempts) > 0 }
+end
+
+-- Queued with a new wake; `at` is when to look again. Older wakes are stale from here on.
+local function queue_again(at)
+  redis.call("ZADD", key.dispatch, at or now + LOOK_MS, arg.runId)
+  redis.call("HDEL", key.run, "token", "worker", "suspension", "notBeforeMs")
+  run.wake = redis.call("HINCRBY", key.run, "wake", 1)
+  set("lookDelayMs", LOOK_MS)
+  move("queued")
+  return wake_job()
+end
+
+-- The final state, once. Every key gets a time to live as a net under the sweeper.
+local function finish(status, extra, error_json)
+  redis.call("ZREM", key.dispatch, arg.runId)
+  redis.call("ZREM", key.timers, arg.runId)
+  redis.call("HDEL", key.run, "token", "worker", "suspension", "notBeforeMs", error_json and "-" or "error")
+  redis.call("DEL", key.approvals)
+  move(status)
+  set("finishedAtMs", now)
+  if error_json then set("error", error_json) end
+  event("run." .. status, extra)
+  redis.call("ZADD", key.retention, now + tonumber(arg.retentionMs), arg.runId .. "/" .. run.tenant .. "/" .. status .. "/" .. run.hop)
+  for _, name in ipairs({ "run", "items", "intents", "decisions", "events" }) do
+    redis.call("PEXPIRE", key[name], tonumber(arg.retentionMs) + NET_MS)
+  end
+end
+
+local function fail(code, message)
+  local error_json = '{"code":' .. quote(code) .. ',"message":' .. quote(message) .. "}"
+  finish("failed", ',"error":' .. error_json, error_json)
+end
+
+-- Counts a death of the attempt that holds the run. True when the run was given up.
+local function lose_attempt()
+  run.deaths = redis.call("HINCRBY", key.run, "deaths", 1)
+  event("attempt.lost", ',"deaths":' .. run.deaths)
+  if run.deaths <= tonumber(arg.maxDeaths) then return false end
+  fail("RUN_CRASHED", "The run's worker died " .. run.deaths .. " times in a row while holding it.")
+  return true
+end

@@ -1,0 +1,35 @@
+-- Stores a finished model or tool call, write-once. Accepted from superseded attempts: it is paid for.
+-- KEYS 12 the journal of the fact's hop
+-- ARGV token, hop, key, value (JSON), requests, inputTokens, cachedInputTokens, outputTokens, reasoningTokens, turns (0 or 1),
+--      event (JSON, "" for none), closesIntent ("" for none), journalNetMs (how long past the deadline the journal may stay)
+-- Returns {"gone"} | {"recorded", "1" when new, the stored value when not new, "1" when the token is current, stop reason or ""}
+-- Keeps I2, I4, I5 (a result closes its intent in the same step), I8 (nothing follows the final event), I12.
+if not run.status then return { "gone" } end
+local current = run.status == "running" and run.token == arg.token
+local stop = ""
+if not FINAL[run.status] then
+  stop = stop_reason() or ""
+elseif run.status == "expired" or run.status == "cancelled" then
+  stop = run.status
+end
+
+settling()
+local new = redis.call("HSETNX", key.extra, arg.key, arg.value)
+if arg.closesIntent ~= "" and redis.call("HDEL", key.intents, arg.closesIntent) == 1 and run.suspension == "effect-unknown"
+  and redis.call("HLEN", key.intents) == 0 then
+  -- The late result of a superseded attempt answered what a person was asked; the reconciler offers the run at once.
+  event("run.resumed", ',"because":"answered"')
+  queue_again(now)
+end
+if new == 0 then
+  return { "recorded", "0", redis.call("HGET", key.extra, arg.key), current and "1" or "0", stop }
+end
+if redis.call("HLEN", key.extra) == 1 then
+  redis.call("PEXPIREAT", key.extra, tonumber(run.deadlineAtMs) + tonumber(arg.journalNetMs))
+end
+for _, counter in ipairs({ "requests", "inputTokens", "cachedInputTokens", "outputTokens", "reasoningTokens", "turns" }) do
+  if arg[counter] ~= "0" then redis.call("HINCRBY", key.run, counter, arg[counter]) end
+end
+if run.hop == arg.hop then set("journaled", run.hop) end
+if arg.event ~= "" and not FINAL[run.status] then append_event(arg.event) end
+return { "recorded", "1", "", current and "1" or "0", stop }

@@ -1,0 +1,36 @@
+-- Takes a person's word on a call whose effect is unknown, or on a diverged replay.
+-- KEYS 12 the journal of hop ARGV.hop
+-- ARGV hop (as the caller read it), callId ("" for none), resolution, journalKey, value (JSON, for "ran"), journalNetMs, retentionMs
+-- Returns {"unknown"} | {"moved"} (the hop changed: read it again) | {"not-open"} | {"resolved", wake JSON or ""}
+-- Keeps I3, I5, I8.
+if not run.status then return { "unknown" } end
+local diverged = run.suspension == "replay-diverged"
+if run.status ~= "suspended" or not (diverged or run.suspension == "effect-unknown") then return { "not-open" } end
+if run.hop ~= arg.hop then return { "moved" } end
+local intent_open = redis.call("HEXISTS", key.intents, arg.callId) == 1
+local about_call = arg.resolution == "ran" or arg.resolution == "not-run"
+if about_call and not intent_open or arg.resolution == "resample" and not diverged then return { "not-open" } end
+if arg.resolution == "fail" and arg.callId ~= "" and not intent_open then return { "not-open" } end
+
+settling()
+if arg.resolution == "fail" then
+  fail("TOOL_FAILED", arg.callId == "" and "A person ended the run." or "A person said that the call " .. arg.callId .. " failed.")
+  return { "resolved", "" }
+end
+if arg.resolution == "resample" then
+  redis.call("DEL", key.extra)
+  redis.call("HDEL", key.run, "journaled")
+  diverged = false
+end
+if arg.resolution == "ran" then
+  redis.call("HSETNX", key.extra, arg.journalKey, arg.value)
+  redis.call("PEXPIREAT", key.extra, tonumber(run.deadlineAtMs) + tonumber(arg.journalNetMs))
+  set("journaled", run.hop)
+end
+if about_call then redis.call("HDEL", key.intents, arg.callId) end
+if diverged or redis.call("HLEN", key.intents) > 0 and run.suspension == "effect-unknown" then
+  redis.call("PUBLISH", arg.channel, "resolved")
+  return { "resolved", "" }
+end
+event("run.resumed", ',"because":' .. quote(arg.resolution))
+return { "resolved", cjson.encode(queue_again()) }

@@ -1,0 +1,85 @@
+/** What people say about a run, in memory: cancel it, resolve an unknown effect, decide on a tool call. */
+import type { Resolution, ResolveReply, RunStore } from "../protocol/run-store.ts";
+import { infoOf } from "./memory-run-reads.ts";
+import {
+  appendEvent,
+  copy,
+  failRun,
+  isFinalRun,
+  journalOf,
+  type MemoryRun,
+  type MemoryWorld,
+  notify,
+  queueAgain,
+  stamp,
+  stopRun,
+  tellStop,
+} from "./memory-run-state.ts";
+
+export function createMemoryPeople(world: MemoryWorld): Pick<RunStore, "cancel" | "resolve" | "decide"> {
+  return {
+    async cancel(runId, retentionMs) {
+      const run = world.runs.get(runId);
+      if (run === undefined) return { status: "unknown" };
+      const { status } = run.info;
+      if (status === "queued" || status === "suspended") {
+        stopRun(world, run, "cancelled", retentionMs);
+        return { status: "cancelled" };
+      }
+      if (status !== "running") return { status: "already-final", as: status };
+      if (run.stop !== undefined) return { status: "requested" };
+      run.stop = "cancelled";
+      appendEvent(world, run, { type: "cancel.requested", ...stamp(world, run) });
+      tellStop(world, runId, "cancelled");
+      return { status: "requested" };
+    },
+    resolve: async (runId, callId, resolution, retentionMs) => resolve(world, runId, callId, resolution, retentionMs),
+    async decide(runId, callId, decision) {
+      const run = world.runs.get(runId);
+      if (run === undefined) return { status: "unknown" };
+      if (run.info.suspension !== "approval" || !run.approvals.delete(callId)) return { status: "not-open", info: infoOf(run) };
+      run.decisions.set(callId, copy(decision));
+      notify(world, runId);
+      return run.approvals.size > 0 ? { status: "resolved", next: undefined } : resume(world, run, "decided");
+    },
+  };
+}
+
+function resolve(world: MemoryWorld, runId: string, callId: string | undefined, resolution: Resolution, retentionMs: number): ResolveReply {
+  const run = world.runs.get(runId);
+  if (run === undefined) return { status: "unknown" };
+  if (!isOpen(run, callId, resolution)) return { status: "not-open", info: infoOf(run) };
+  if (resolution.type === "fail") {
+    const message = callId === undefined ? "A person ended the run." : `A person said that the call ${callId} failed.`;
+    failRun(world, run, { code: "TOOL_FAILED", message }, retentionMs);
+    return { status: "resolved", next: undefined };
+  }
+  if (resolution.type === "resample") {
+    run.journals.delete(run.info.hop);
+    return resume(world, run, "resample");
+  }
+  if (resolution.type === "ran") {
+    const journal = journalOf(run, run.info.hop);
+    const key = `t:${callId}`;
+    if (!journal.has(key)) journal.set(key, `{"v":1,"output":${resolution.resultJson}}`);
+  }
+  run.intents.delete(callId ?? "");
+  if (run.info.suspension === "replay-diverged" || run.intents.size > 0) {
+    notify(world, runId);
+    return { status: "resolved", next: undefined };
+  }
+  return resume(world, run, resolution.type);
+}
+
+function isOpen(run: MemoryRun, callId: string | undefined, { type }: Resolution): boolean {
+  const { suspension } = run.info;
+  if (isFinalRun(run) || (suspension !== "effect-unknown" && suspension !== "replay-diverged")) return false;
+  if (type === "resample") return suspension === "replay-diverged";
+  if (type === "fail" && callId === undefined) return true;
+  return run.intents.has(callId ?? "");
+}
+
+function resume(world: MemoryWorld, run: MemoryRun, because: string): ResolveReply {
+  appendEvent(world, run, { type: "run.resumed", ...stamp(world, run), because });
+  return { status: "resolved", next: queueAgain(world, run) };
+}

@@ -1,0 +1,183 @@
+/** A run in memory and the moves that several commands share. It mirrors `src/redis/scripts/prelude.lua`, name by name. */
+import type { Clock } from "../clock.ts";
+import type { RunEvent } from "../protocol/events.ts";
+import type { WakeJob } from "../protocol/job.ts";
+import { LIMITS } from "../protocol/limits.ts";
+import type { AgentEntry, WorkerEntry } from "../protocol/registry.ts";
+import {
+  type Approval,
+  type Decision,
+  type FinalStatus,
+  type Intent,
+  isFinal,
+  type RunErrorInfo,
+  type RunInfo,
+  type RunStatus,
+} from "../protocol/run.ts";
+import type { BeginReply, EndReply, StopReason, StoredEvent } from "../protocol/run-store.ts";
+
+export const LOOK_MS = 5_000;
+export const MAX_LOOK_MS = 600_000;
+export const GRACE_MS = 1_000;
+/** Retention of runs that `begin` itself ends. */
+export const BEGIN_RETENTION_MS = 7 * 24 * 60 * 60 * 1_000;
+
+type Mutable<T> = { -readonly [Name in keyof T]: T[Name] };
+
+export interface MemoryRun {
+  readonly info: Mutable<Omit<RunInfo, "openIntents" | "approvals" | "cancelRequested">>;
+  readonly maxHops: number;
+  readonly settingsJson: string;
+  readonly metadataJson: string;
+  contextJson: string;
+  items: string[];
+  readonly journals: Map<number, Map<string, string>>;
+  readonly intents: Map<string, { readonly token: string; readonly intent: Intent }>;
+  readonly approvals: Map<string, Approval>;
+  readonly decisions: Map<string, Decision>;
+  readonly events: StoredEvent[];
+  outputJson: string | undefined;
+  resamples: number;
+  turnsBefore: number;
+  token: string | undefined;
+  stop: StopReason | undefined;
+  ended: { readonly token: string; readonly reply: EndReply } | undefined;
+  begunEnded: { readonly token: string; readonly reply: BeginReply } | undefined;
+  lookDelayMs: number;
+  /** The dispatch entry: when to look again. */
+  lookAtMs: number | undefined;
+  /** The timers entry; gone once the deadline was acted on. */
+  timerAtMs: number | undefined;
+  deleteAtMs: number | undefined;
+}
+
+export interface MemoryWorld {
+  readonly clock: Clock;
+  readonly runs: Map<string, MemoryRun>;
+  /** `<tenant> <key>` → the run and the hash of its input; outlives the run. */
+  readonly idem: Map<string, { readonly runId: string; readonly inputHash: string }>;
+  readonly workers: Map<string, WorkerEntry>;
+  readonly agents: Map<string, AgentEntry>;
+  readonly watchers: Map<string, Set<() => void>>;
+  readonly stopWatchers: Set<(runId: string, reason: StopReason) => void>;
+  eventCount: number;
+}
+
+export const createWorld = (clock: Clock): MemoryWorld => ({
+  clock,
+  runs: new Map(),
+  idem: new Map(),
+  workers: new Map(),
+  agents: new Map(),
+  watchers: new Map(),
+  stopWatchers: new Set(),
+  eventCount: 0,
+});
+
+export function stopReason(world: MemoryWorld, run: MemoryRun): StopReason | undefined {
+  return run.stop ?? (run.info.deadlineAtMs <= world.clock.nowMs() ? "expired" : undefined);
+}
+
+export const isCurrent = (run: MemoryRun, token: string): boolean => run.info.status === "running" && run.token === token;
+
+export function notify(world: MemoryWorld, runId: string): void {
+  for (const wake of world.watchers.get(runId) ?? []) wake();
+}
+
+export function tellStop(world: MemoryWorld, runId: string, reason: StopReason): void {
+  for (const stop of world.stopWatchers) stop(runId, reason);
+}
+
+export function appendEvent(world: MemoryWorld, run: MemoryRun, event: RunEvent): void {
+  world.eventCount += 1;
+  run.events.push({ id: `${world.clock.nowMs()}-${world.eventCount}`, event: copy(event) });
+  if (run.events.length > LIMITS.eventsPerRun) run.events.shift();
+  notify(world, run.info.runId);
+}
+
+/** What every event that the store itself writes begins with. */
+export const stamp = (world: MemoryWorld, run: MemoryRun): { atMs: number; hop: number; agent: string } => ({
+  atMs: world.clock.nowMs(),
+  hop: run.info.hop,
+  agent: run.info.agent,
+});
+
+export function move(world: MemoryWorld, run: MemoryRun, status: RunStatus): void {
+  run.info.status = status;
+  run.info.updatedAtMs = world.clock.nowMs();
+}
+
+export const wakeJob = ({ info }: MemoryRun): WakeJob => ({
+  runId: info.runId,
+  wake: info.wake,
+  agent: info.agent,
+  queue: info.queue,
+  priority: info.priority,
+  continuation: info.attempts > 0,
+});
+
+export function queueAgain(world: MemoryWorld, run: MemoryRun, atMs: number = world.clock.nowMs() + LOOK_MS): WakeJob {
+  run.lookAtMs = atMs;
+  letGo(run);
+  run.info.wake += 1;
+  run.lookDelayMs = LOOK_MS;
+  move(world, run, "queued");
+  return wakeJob(run);
+}
+
+export interface Ending {
+  readonly retentionMs: number;
+  readonly event: RunEvent;
+  readonly error?: RunErrorInfo;
+}
+
+export function finish(world: MemoryWorld, run: MemoryRun, status: FinalStatus, { retentionMs, event, error }: Ending): void {
+  const nowMs = world.clock.nowMs();
+  run.lookAtMs = undefined;
+  run.timerAtMs = undefined;
+  letGo(run);
+  run.approvals.clear();
+  move(world, run, status);
+  run.info.finishedAtMs = nowMs;
+  delete run.info.error;
+  if (error !== undefined) run.info.error = copy(error);
+  run.deleteAtMs = nowMs + retentionMs;
+  appendEvent(world, run, event);
+}
+
+export function stopRun(world: MemoryWorld, run: MemoryRun, reason: StopReason, retentionMs: number): void {
+  finish(world, run, reason, { retentionMs, event: { type: `run.${reason}`, ...stamp(world, run) } });
+}
+
+export function failRun(world: MemoryWorld, run: MemoryRun, error: RunErrorInfo, retentionMs: number): void {
+  finish(world, run, "failed", { retentionMs, event: { type: "run.failed", ...stamp(world, run), error }, error });
+}
+
+/** True when the run was given up. */
+export function loseAttempt(world: MemoryWorld, run: MemoryRun, maxDeaths: number, retentionMs: number): boolean {
+  run.info.deaths += 1;
+  const { deaths } = run.info;
+  appendEvent(world, run, { type: "attempt.lost", ...stamp(world, run), deaths });
+  if (deaths <= maxDeaths) return false;
+  const message = `The run's worker died ${deaths} times in a row while holding it.`;
+  failRun(world, run, { code: "RUN_CRASHED", message }, retentionMs);
+  return true;
+}
+
+export function letGo(run: MemoryRun): void {
+  run.token = undefined;
+  delete run.info.worker;
+  delete run.info.suspension;
+  delete run.info.notBeforeMs;
+}
+
+export function journalOf(run: MemoryRun, hop: number): Map<string, string> {
+  const journal = run.journals.get(hop) ?? new Map<string, string>();
+  run.journals.set(hop, journal);
+  return journal;
+}
+
+export const isFinalRun = (run: MemoryRun): boolean => isFinal(run.info.status);
+
+/** Stored values are the store's own, as they are in Redis. */
+export const copy = <T>(value: T): T => structuredClone(value);

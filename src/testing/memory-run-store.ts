@@ -1,0 +1,204 @@
+/**
+ * The run store in memory, for tests: the same rules as on Redis, on a clock that the test holds.
+ * `tests/support/run-store-suite.ts` runs against both.
+ */
+import type { Clock } from "../clock.ts";
+import type { RunStore, Submission, SubmitReply } from "../protocol/run-store.ts";
+import { NO_USAGE } from "../protocol/run.ts";
+import type { WakeJob } from "../protocol/job.ts";
+import { createMemoryAttempts } from "./memory-run-attempts.ts";
+import { createMemoryPeople } from "./memory-run-people.ts";
+import { createMemoryReads } from "./memory-run-reads.ts";
+import {
+  appendEvent,
+  copy,
+  createWorld,
+  isFinalRun,
+  LOOK_MS,
+  loseAttempt,
+  MAX_LOOK_MS,
+  type MemoryRun,
+  type MemoryWorld,
+  notify,
+  queueAgain,
+  stamp,
+  stopReason,
+  stopRun,
+  tellStop,
+  wakeJob,
+} from "./memory-run-state.ts";
+
+export interface MemoryRunStore extends RunStore {
+  /** Wakes the run's followers; what live text beside the store calls. */
+  notify(runId: string): void;
+}
+
+export function createMemoryRunStore({ clock }: { readonly clock: Clock }): MemoryRunStore {
+  const world = createWorld(clock);
+  return {
+    submit: async (submission) => submit(world, submission),
+    submitMany: async (submissions) => submissions.map((submission) => submit(world, submission)),
+    ...createMemoryAttempts(world),
+    ...createMemoryPeople(world),
+    ...createMemoryReads(world),
+    ...createWatches(world),
+    ...createUpkeep(world),
+    notify: (runId) => notify(world, runId),
+    close: async () => {},
+  };
+}
+
+function submit(world: MemoryWorld, submission: Submission): SubmitReply {
+  const { runId, tenant, idempotencyKey, inputHash } = submission;
+  if (world.runs.has(runId)) return { status: "duplicate", runId };
+  const idemKey = `${tenant} ${idempotencyKey}`;
+  const earlier = idempotencyKey === undefined ? undefined : world.idem.get(idemKey);
+  if (earlier !== undefined) return { status: earlier.inputHash === inputHash ? "duplicate" : "conflict", runId: earlier.runId };
+  const entry = world.agents.get(submission.agent);
+  const queue = submission.queue ?? entry?.queue;
+  if (queue === undefined) return { status: "unknown-agent", known: [...world.agents.keys()] };
+  const run = newRun(world, submission, queue);
+  world.runs.set(runId, run);
+  if (idempotencyKey !== undefined) world.idem.set(idemKey, { runId, inputHash });
+  appendEvent(world, run, { type: "run.queued", ...stamp(world, run), queue });
+  return { status: "created", runId, wake: wakeJob(run), agentSeenAtMs: entry?.seenAtMs };
+}
+
+function newRun(world: MemoryWorld, submission: Submission, queue: string): MemoryRun {
+  const { runId, agent, tenant, priority, idempotencyKey, delayMs, deadlineMs, maxHops, contextJson, settingsJson, metadataJson } =
+    submission;
+  const nowMs = world.clock.nowMs();
+  const deadlineAtMs = nowMs + deadlineMs;
+  return {
+    info: {
+      v: 1,
+      runId,
+      status: "queued",
+      tenant,
+      agent,
+      entryAgent: agent,
+      queue,
+      priority,
+      metadata: JSON.parse(metadataJson),
+      ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
+      hop: 0,
+      wake: 0,
+      attempts: 0,
+      retries: 0,
+      deaths: 0,
+      turns: 0,
+      usage: NO_USAGE,
+      createdAtMs: nowMs,
+      updatedAtMs: nowMs,
+      deadlineAtMs,
+      ...(delayMs > 0 ? { notBeforeMs: nowMs + delayMs } : {}),
+    },
+    maxHops,
+    contextJson,
+    settingsJson,
+    metadataJson,
+    items: [submission.itemsJson],
+    journals: new Map(),
+    intents: new Map(),
+    approvals: new Map(),
+    decisions: new Map(),
+    events: [],
+    outputJson: undefined,
+    resamples: 0,
+    turnsBefore: 0,
+    token: undefined,
+    stop: undefined,
+    ended: undefined,
+    begunEnded: undefined,
+    lookDelayMs: LOOK_MS,
+    lookAtMs: nowMs + (delayMs > 0 ? delayMs : LOOK_MS),
+    timerAtMs: deadlineAtMs,
+    deleteAtMs: undefined,
+  };
+}
+
+function createWatches(world: MemoryWorld): Pick<RunStore, "watch" | "watchStops"> {
+  return {
+    async watch(runId, wake) {
+      const watchers = world.watchers.get(runId) ?? new Set();
+      world.watchers.set(runId, watchers.add(wake));
+      return async () => {
+        watchers.delete(wake);
+        if (watchers.size === 0) world.watchers.delete(runId);
+      };
+    },
+    async watchStops(stop) {
+      world.stopWatchers.add(stop);
+      return async () => {
+        world.stopWatchers.delete(stop);
+      };
+    },
+  };
+}
+
+type Upkeep = Pick<RunStore, "due" | "look" | "sweep" | "announce" | "withdraw" | "workers" | "agents">;
+
+function createUpkeep(world: MemoryWorld): Upkeep {
+  return {
+    async due(limit) {
+      const nowMs = world.clock.nowMs();
+      const times = [...world.runs].flatMap(([runId, run]) =>
+        [run.lookAtMs, run.timerAtMs].flatMap((atMs) => (atMs === undefined ? [] : [{ runId, atMs }])),
+      );
+      times.sort((a, b) => a.atMs - b.atMs);
+      const runIds = new Set(times.filter(({ atMs }) => atMs <= nowMs).map(({ runId }) => runId));
+      return { runIds: [...runIds].slice(0, limit), nextAtMs: times.find(({ atMs }) => atMs > nowMs)?.atMs };
+    },
+    async look(runId, policy) {
+      const run = world.runs.get(runId);
+      return run === undefined || isFinalRun(run) ? undefined : look(world, run, policy);
+    },
+    async sweep(limit) {
+      const nowMs = world.clock.nowMs();
+      const over = [...world.runs].filter(([, { deleteAtMs }]) => deleteAtMs !== undefined && deleteAtMs <= nowMs).slice(0, limit);
+      for (const [runId] of over) world.runs.delete(runId);
+      return over.length;
+    },
+    async announce(worker, agents) {
+      world.workers.set(worker.workerId, copy(worker));
+      for (const agent of agents) world.agents.set(agent.name, copy(agent));
+    },
+    async withdraw(workerId) {
+      world.workers.delete(workerId);
+    },
+    workers: async () => [...world.workers.values()].map(copy),
+    agents: async () => [...world.agents.values()].map(copy),
+  };
+}
+
+function look(
+  world: MemoryWorld,
+  run: MemoryRun,
+  policy: { readonly retentionMs: number; readonly maxDeaths: number },
+): WakeJob | undefined {
+  const nowMs = world.clock.nowMs();
+  const { status, suspension } = run.info;
+  const due = run.lookAtMs === undefined ? status !== "suspended" : run.lookAtMs <= nowMs;
+  const stop = stopReason(world, run);
+  if (!due && stop === undefined) return undefined;
+  if (status === "running" && !due) {
+    run.timerAtMs = undefined;
+    run.stop ??= stop;
+    tellStop(world, run.info.runId, run.stop ?? "expired");
+    return undefined;
+  }
+  if (status === "running" && loseAttempt(world, run, policy.maxDeaths, policy.retentionMs)) return undefined;
+  if (stop !== undefined) {
+    stopRun(world, run, stop, policy.retentionMs);
+    return undefined;
+  }
+  if (status === "running") return queueAgain(world, run);
+  if (status === "suspended") {
+    if (suspension !== "lane") return undefined;
+    appendEvent(world, run, { type: "run.resumed", ...stamp(world, run), because: "lane" });
+    return queueAgain(world, run);
+  }
+  run.lookAtMs = nowMs + run.lookDelayMs;
+  run.lookDelayMs = Math.min(run.lookDelayMs * 2, MAX_LOOK_MS);
+  return wakeJob(run);
+}

@@ -1,0 +1,48 @@
+/** What a run costs in commands: the promise of the design, counted. */
+import { Redis } from "ioredis";
+import { expect, inject, onTestFinished, test, vi } from "vitest";
+import { connectRedis } from "../../src/redis/connection.ts";
+import { openRedisStore } from "../support/redis-store.ts";
+import { begin, completed, end, fact, intent, running, submission } from "../support/run-store-fixture.ts";
+
+test("I10 submit, record, intent and end are one command each, begin is a script and a read in one round trip", async () => {
+  const redis = connectRedis({ url: inject("redisUrl"), role: "worker", name: "commands-test" });
+  const { store, close } = openRedisStore(redis);
+  onTestFinished(async () => {
+    await close();
+    redis.disconnect();
+  });
+  // The first of each loads its script. INFO is sent at most once a second, whatever the load, and not counted.
+  const warm = await running(store);
+  await store.openIntent(warm, "a", intent("c0"));
+  await store.record(fact(warm));
+  await end(store, warm, "a", completed);
+
+  const spy = vi.spyOn(Redis.prototype, "sendCommand");
+  const commandsOf = async (step: () => Promise<unknown>): Promise<string[]> => {
+    spy.mockClear();
+    await step();
+    return spy.mock.calls.map(([command]) => command.name).filter((name) => name !== "info");
+  };
+  const { runId } = submission();
+  expect(await commandsOf(() => store.submit(submission({ runId })))).toEqual(["evalsha"]);
+  expect(await commandsOf(() => begin(store, runId, "a"))).toEqual(["evalsha", "lrange"]);
+  expect(await commandsOf(() => store.record(fact(runId)))).toEqual(["evalsha"]);
+  expect(await commandsOf(() => store.openIntent(runId, "a", intent("c1")))).toEqual(["evalsha"]);
+  expect(await commandsOf(() => end(store, runId, "a", completed))).toEqual(["evalsha"]);
+  spy.mockRestore();
+});
+
+test("I3 a server that forgot the scripts gets their text", async () => {
+  const redis = connectRedis({ url: inject("redisUrl"), role: "worker", name: "commands-test" });
+  const { store, close } = openRedisStore(redis);
+  onTestFinished(async () => {
+    await close();
+    redis.disconnect();
+  });
+  await redis.script("FLUSH");
+  const runId = await running(store);
+  await redis.script("FLUSH");
+  expect(await store.submitMany([submission(), submission()])).toMatchObject([{ status: "created" }, { status: "created" }]);
+  expect(await begin(store, runId, "b")).toMatchObject({ attempt: 2 });
+});

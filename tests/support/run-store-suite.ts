@@ -1,0 +1,14 @@
+/** The promises of the port `RunStore`. One suite for every store; each test names the invariant it guards. */
+import { describe } from "vitest";
+import { attemptsSuite } from "./run-store-suite-attempts.ts";
+import { outcomesSuite } from "./run-store-suite-outcomes.ts";
+import { upkeepSuite } from "./run-store-suite-upkeep.ts";
+import type { OpenStore } from "./run-store-fixture.ts";
+
+export function runStoreSuite(name: string, open: OpenStore): void {
+  describe(name, { tags: ["contract"] }, () => {
+    attemptsSuite(open);
+    outcomesSuite(open);
+    upkeepSuite(open);
+  });
+}

@@ -1,0 +1,14 @@
+/**
+ * The tags a test may carry; any other is an error (`strictTags`). `npx vitest --list-tags` prints them.
+ * Select with `--tagsFilter`, for example `npm test -- --tagsFilter "redis && !slow"`.
+ */
+export const TAGS = [
+  { name: "unit", description: "Every test of tests/unit, without being written: no network, no Redis, no sleep." },
+  { name: "integration", description: "Every test of tests/integration, without being written: needs a Redis or processes." },
+  { name: "redis", description: "Sends commands to a Redis, whichever kind the run uses." },
+  { name: "real-redis", description: "Needs a real Redis server: skipped, with the reason, on the JavaScript server." },
+  { name: "container", description: "Starts containers: skipped, with the reason, without Docker and an image." },
+  { name: "processes", description: "Starts further processes of its own, and may kill them." },
+  { name: "contract", description: "Runs one suite against several implementations of a port." },
+  { name: "slow", description: "Takes more than five seconds." },
+];

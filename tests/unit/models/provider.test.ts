@@ -1,0 +1,130 @@
+import { Agent, Runner } from "@openai/agents";
+import { ScriptedModel } from "@openai/agents/testing";
+import { expect, test } from "vitest";
+import { parseModelEnv } from "../../../src/models/env.ts";
+import { createModelProvider, type ModelProviderOptions } from "../../../src/models/provider.ts";
+import { startFakeProvider } from "../../../src/testing/fake-provider.ts";
+
+async function setup(options: (url: string) => Partial<ModelProviderOptions>) {
+  const fake = await startFakeProvider();
+  const given = options(fake.url);
+  const provider = createModelProvider({ env: parseModelEnv({}), ...given });
+  const ask = async (model: string, stream = false): Promise<unknown> => {
+    const runner = new Runner({ tracingDisabled: true, modelProvider: provider });
+    const agent = new Agent({ name: "a", model });
+    if (!stream) return (await runner.run(agent, "hi")).finalOutput;
+    const result = await runner.run(agent, "hi", { stream: true });
+    await result.completed;
+    return result.finalOutput;
+  };
+  const seen = () => fake.calls.map(({ api, model, headers }) => ({ api, model, key: headers.authorization?.replace("Bearer ", "") }));
+  return { fake, provider, ask, seen, [Symbol.asyncDispose]: () => fake.close() };
+}
+
+const openai = (url: string, more: Record<string, string> = {}) => ({
+  env: parseModelEnv({ OPENAI_API_KEY: "sk-fleet", OPENAI_BASE_URL: url, ...more }),
+});
+
+test("plain names go to OpenAI's Responses API, or to Chat Completions when told so", async () => {
+  await using responses = await setup((url) => openai(url));
+  expect(await responses.ask("gpt-x")).toBe("You said: hi");
+  expect(await responses.ask("openai/gpt-y", true)).toBe("You said: hi");
+  expect(responses.seen()).toEqual([
+    { api: "responses", model: "gpt-x", key: "sk-fleet" },
+    { api: "responses", model: "gpt-y", key: "sk-fleet" },
+  ]);
+  await using chat = await setup((url) => openai(url, { FLOTILLA_OPENAI_API: "chat" }));
+  await chat.ask("gpt-x");
+  expect(chat.seen()).toEqual([{ api: "chat", model: "gpt-x", key: "sk-fleet" }]);
+});
+
+test("names with a prefix go to the proxy by Chat Completions, unchanged", async () => {
+  await using fleet = await setup((url) => ({ env: parseModelEnv({ LITELLM_BASE_URL: url, LITELLM_API_KEY: "sk-proxy" }) }));
+  fleet.provider.check(["anthropic/claude-x"]);
+  expect(await fleet.ask("anthropic/claude-x", true)).toBe("You said: hi");
+  expect(fleet.seen()).toEqual([{ api: "chat", model: "anthropic/claude-x", key: "sk-proxy" }]);
+});
+
+test("an alias stands for a model or for another name, through several steps", async () => {
+  const model = new ScriptedModel([]);
+  await using fleet = await setup((url) => ({
+    ...openai(url),
+    models: { own: model, quick: "fast", fast: "gpt-x", "anthropic/claude-x": model },
+  }));
+  fleet.provider.check(["own", "quick", "anthropic/claude-x"]);
+  expect(await fleet.provider.getModel("own")).toBe(model);
+  expect(await fleet.provider.getModel("anthropic/claude-x")).toBe(model);
+  await fleet.ask("quick");
+  expect(fleet.seen()).toMatchObject([{ model: "gpt-x" }]);
+});
+
+test("aliases that go round in a circle are refused", async () => {
+  await using fleet = await setup((url) => ({ ...openai(url), models: { a: "b", b: "a" } }));
+  expect(() => fleet.provider.check(["a"])).toThrow(
+    expect.objectContaining({ code: "INPUT_INVALID", message: expect.stringContaining("a → b → a") }),
+  );
+});
+
+test("a model without a route or a key is reported when the worker starts, all of them at once", async () => {
+  await using fleet = await setup(() => ({}));
+  expect(() => fleet.provider.check(["gpt-x"])).toThrow(
+    expect.objectContaining({ code: "MODEL_KEY_MISSING", remedy: expect.stringContaining("OPENAI_API_KEY") }),
+  );
+  expect(() => fleet.provider.check(["anthropic/claude-x"])).toThrow(
+    expect.objectContaining({ code: "MODEL_KEY_MISSING", remedy: expect.stringContaining("LITELLM_BASE_URL") }),
+  );
+  expect(() => fleet.provider.check(["gpt-x", "anthropic/claude-x"])).toThrow(/gpt-x has no key.*claude-x has no route/);
+  await expect(fleet.provider.getModel("anthropic/claude-x")).rejects.toMatchObject({ code: "MODEL_KEY_MISSING" });
+});
+
+test("each call uses the key of the tenant whose call it is, and one model object serves all (I11)", async () => {
+  let tenant = "acme";
+  const keys: Record<string, string> = { acme: "sk-acme", umbrella: "sk-umbrella" };
+  await using fleet = await setup((url) => ({
+    ...openai(url),
+    currentTenant: () => tenant,
+    credentials: async ({ tenant: asked }) => (keys[asked] === undefined ? undefined : { apiKey: keys[asked] }),
+  }));
+  for (const next of ["acme", "umbrella", "without-a-key", "acme"]) {
+    tenant = next;
+    await fleet.ask("gpt-x", next === "umbrella");
+  }
+  expect(fleet.seen().map(({ key }) => key)).toEqual(["sk-acme", "sk-umbrella", "sk-fleet", "sk-acme"]);
+});
+
+test("with a credentials function a worker starts without a key of its own", async () => {
+  await using fleet = await setup((url) => ({ credentials: () => ({ apiKey: "sk-acme", baseURL: url }) }));
+  fleet.provider.check(["gpt-x"]);
+  await fleet.ask("gpt-x");
+  expect(fleet.seen()).toMatchObject([{ key: "sk-acme" }]);
+});
+
+test("the fleet's own key never goes to an address that a tenant chose (I11)", async () => {
+  await using fleet = await setup((url) => ({ env: parseModelEnv({ OPENAI_API_KEY: "sk-fleet" }), credentials: () => ({ baseURL: url }) }));
+  await expect(fleet.ask("gpt-x")).rejects.toMatchObject({ code: "MODEL_KEY_MISSING" });
+  expect(fleet.seen()).toEqual([]);
+});
+
+test("a failing call is made once: the client does not retry by itself", async () => {
+  await using fleet = await setup((url) => openai(url));
+  fleet.fake.setFaults(() => ({ status: 503, headers: { "retry-after-ms": "1" } }));
+  await expect(fleet.ask("gpt-x")).rejects.toThrow("503");
+  expect(fleet.fake.calls).toHaveLength(1);
+});
+
+test("a Chat answer that was cut off is an error on the way through the provider", async () => {
+  await using fleet = await setup((url) => openai(url, { FLOTILLA_OPENAI_API: "chat" }));
+  fleet.fake.setReply(() => ({ text: "half", finishReason: "length" }));
+  await expect(fleet.ask("gpt-x")).rejects.toMatchObject({ code: "MODEL_OUTPUT_TRUNCATED" });
+  await expect(fleet.ask("gpt-x", true)).rejects.toMatchObject({ code: "MODEL_OUTPUT_TRUNCATED" });
+});
+
+test("settings: empty is unset, and a wrong value names its variable", () => {
+  expect(parseModelEnv({ OPENAI_API_KEY: "", OPENAI_BASE_URL: " ", FLOTILLA_OPENAI_API: "" })).toEqual({
+    FLOTILLA_OPENAI_API: "responses",
+  });
+  expect(() => parseModelEnv({ LITELLM_BASE_URL: "not a url" })).toThrow(
+    expect.objectContaining({ code: "INPUT_INVALID", at: "LITELLM_BASE_URL" }),
+  );
+  expect(() => parseModelEnv({ FLOTILLA_OPENAI_API: "completions" })).toThrow(/FLOTILLA_OPENAI_API/);
+});
