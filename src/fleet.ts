@@ -26,7 +26,8 @@ import type { MakeContext } from "./workers/process-wake.ts";
 import { RETRY_POLICY } from "./workers/retry-policy.ts";
 
 type AgentIn<V> = V extends AgentOptions<infer A> ? A : V extends AnyAgent ? V : never;
-type OutputIn<V> = AgentIn<V> extends { readonly "~output"?: infer O } ? O : AgentIn<V> extends AnyAgent ? FinalOutputOf<AgentIn<V>> : unknown;
+type OutputIn<V> =
+  AgentIn<V> extends { readonly "~output"?: infer O } ? O : AgentIn<V> extends AnyAgent ? FinalOutputOf<AgentIn<V>> : unknown;
 /** What the SDK makes of an agent's `outputType`. */
 type FinalOutputOf<A extends AnyAgent> = ReturnType<A["processFinalOutput"]>;
 
@@ -52,7 +53,12 @@ export interface FleetOptions<M extends AgentMap = AgentMap> extends Pick<ModelP
   readonly clock?: Clock;
 }
 
-export type FleetWorkerOptions = Partial<WorkerOptions> & { readonly redis?: string; readonly prefix?: string; readonly log?: Log; readonly env?: FleetOptions["env"] };
+export type FleetWorkerOptions = Partial<WorkerOptions> & {
+  readonly redis?: string;
+  readonly prefix?: string;
+  readonly log?: Log;
+  readonly env?: FleetOptions["env"];
+};
 
 export interface Fleet<M extends AgentMap = AgentMap> extends AsyncDisposable {
   /** For types only: what `createProducer<typeof fleet>` reads. */
@@ -118,7 +124,12 @@ function openProducer<M extends AgentMap>(options: FleetOptions<M>, catalog: Cat
   };
 }
 
-async function openWorker<M extends AgentMap>(options: FleetOptions<M>, given: FleetWorkerOptions, catalog: Catalog, clock: Clock): Promise<FleetWorker> {
+async function openWorker<M extends AgentMap>(
+  options: FleetOptions<M>,
+  given: FleetWorkerOptions,
+  catalog: Catalog,
+  clock: Clock,
+): Promise<FleetWorker> {
   const { url, prefix } = addressOf(options, given);
   const provider = createProvider(options, given.env, catalog, clock);
   const redis = connectRedis({ url, role: "worker", name: "worker" });

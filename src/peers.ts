@@ -14,7 +14,10 @@ export function checkPeers(versionOf: (name: string) => string | undefined = ins
     const version = versionOf(name);
     // Undefined: bundled, so that nothing can be told.
     if (version === undefined || version.startsWith(supported)) continue;
-    throw new FleetError("PEER_MISMATCH", `Expected ${name} ${supported}x; got ${version}.`, { at: name, remedy: `npm install ${name}@${supported}x` });
+    throw new FleetError("PEER_MISMATCH", `Expected ${name} ${supported}x; got ${version}.`, {
+      at: name,
+      remedy: `npm install ${name}@${supported}x`,
+    });
   }
 }
 

@@ -42,7 +42,12 @@ export interface Producer<F = unknown> extends RunProducer<AgentsOf<F>>, AsyncDi
 }
 
 /** Connects a producer. The caller closes it. */
-export function createProducer<F = unknown>({ redis: given, prefix = DEFAULT_PREFIX, clock = systemClock, defaults }: ProducerOptions): Producer<F> {
+export function createProducer<F = unknown>({
+  redis: given,
+  prefix = DEFAULT_PREFIX,
+  clock = systemClock,
+  defaults,
+}: ProducerOptions): Producer<F> {
   const redis = typeof given === "string" ? connectRedis({ url: given, role: "producer", name: "flotilla-producer" }) : given;
   const store = createRedisRunStore({ redis, clock, prefix });
   const live = createRedisLiveText({ redis, prefix });

@@ -6,7 +6,7 @@ import { isRemote } from "./derived-agent.ts";
 import { policyOf, type ToolPolicy } from "./tool-policy.ts";
 
 // The SDK's own helper types use `any` for context and output: an Agent<Ctx, Out> is assignable to no narrower common type.
-// biome-ignore lint/suspicious/noExplicitAny: see above
+// oxlint-disable-next-line typescript/no-explicit-any -- see above
 export type AnyAgent = Agent<any, any>;
 
 export interface AgentLimits {
@@ -48,7 +48,8 @@ export type Catalog = ReadonlyMap<string, CatalogEntry>;
 export function createCatalog(agents: AgentMap, version: string): Catalog {
   const catalog = new Map<string, CatalogEntry>();
   for (const [name, value] of Object.entries(agents)) catalog.set(name, entryOf(name, value, version));
-  if (catalog.size === 0) throw invalid("agents", "Expected at least one agent; got an empty map.", "register one, such as agents: { triage }");
+  if (catalog.size === 0)
+    throw invalid("agents", "Expected at least one agent; got an empty map.", "register one, such as agents: { triage }");
   for (const entry of catalog.values()) checkHandoffs(entry, catalog);
   return catalog;
 }
@@ -58,18 +59,25 @@ function entryOf(name: string, value: AnyAgent | AgentOptions, version: string):
   const options: AgentOptions = value instanceof Agent ? { agent: value } : value;
   const { agent } = options;
   if (!(agent instanceof Agent)) {
-    throw invalid(at, "Expected an Agent of @openai/agents.", "pass new Agent({ … }), made by the same copy of @openai/agents as the fleet's");
+    throw invalid(
+      at,
+      "Expected an Agent of @openai/agents.",
+      "pass new Agent({ … }), made by the same copy of @openai/agents as the fleet's",
+    );
   }
-  if (agent.name !== name) throw invalid(at, `Expected the key to be the agent's name; the key is "${name}", the name "${agent.name}".`, `rename one of them`);
+  if (agent.name !== name)
+    throw invalid(at, `Expected the key to be the agent's name; the key is "${name}", the name "${agent.name}".`, `rename one of them`);
   if (!agentNameSchema.safeParse(name).success) throw invalid(at, "Expected a name of 1 to 128 printable characters.", "rename the agent");
   if (isRemote(agent)) throw invalid(at, "A remote agent lives in other workers.", "name it in `handoffs`, not in the map");
   const queue = options.queue ?? DEFAULT_QUEUE;
-  if (!queueNameSchema.safeParse(queue).success) throw invalid(`${at}.queue`, `Expected letters, digits, _ and - only; got "${queue}".`, "rename the queue");
+  if (!queueNameSchema.safeParse(queue).success)
+    throw invalid(`${at}.queue`, `Expected letters, digits, _ and - only; got "${queue}".`, "rename the queue");
   if (agent.modelSettings.providerData?.["background"] === true) {
     throw invalid(at, "Background mode makes the SDK ask again every turn until its limit.", "remove providerData.background");
   }
   const turnLimit = options.limits?.turns ?? DEFAULT_TURN_LIMIT;
-  if (!Number.isInteger(turnLimit) || turnLimit < 1) throw invalid(`${at}.limits.turns`, `Expected a whole number above 0; got ${turnLimit}.`, "give another limit");
+  if (!Number.isInteger(turnLimit) || turnLimit < 1)
+    throw invalid(`${at}.limits.turns`, `Expected a whole number above 0; got ${turnLimit}.`, "give another limit");
   return {
     name,
     agent,
@@ -88,7 +96,11 @@ function checkHandoffs({ name, agent }: CatalogEntry, catalog: Catalog): void {
     const known = catalog.get(to.name);
     const at = `agents.${name}.handoffs[${index}]`;
     if (known === undefined && !isRemote(to)) {
-      throw invalid(at, `Agent "${to.name}" is not in the map.`, `add it to agents, or use remoteAgent("${to.name}", …) if other workers have it`);
+      throw invalid(
+        at,
+        `Agent "${to.name}" is not in the map.`,
+        `add it to agents, or use remoteAgent("${to.name}", …) if other workers have it`,
+      );
     }
     if (known !== undefined && known.agent !== to && !isRemote(to)) {
       throw invalid(at, `Another agent of the name "${to.name}" is in the map.`, "use one object for one name");

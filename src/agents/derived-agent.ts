@@ -7,7 +7,14 @@ import { withJournaledModel } from "./sdk-seams.ts";
 
 const HANDED_OFF = "\u0000handed-off";
 
-const marker = () => [{ type: "message" as const, role: "assistant" as const, status: "completed" as const, content: [{ type: "output_text" as const, text: HANDED_OFF }] }];
+const marker = () => [
+  {
+    type: "message" as const,
+    role: "assistant" as const,
+    status: "completed" as const,
+    content: [{ type: "output_text" as const, text: HANDED_OFF }],
+  },
+];
 
 /** Ends the SDK's loop without a call: the next agent answers in a job of its own. */
 const stubModel: Model = {
@@ -44,7 +51,6 @@ const remoteModel: Model = {
   getResponse: async () => {
     throw requireScope() && new Error("A remote agent was run in place; hand off to it instead.");
   },
-  // biome-ignore lint/correctness/useYield: it always throws
   async *getStreamedResponse() {
     throw requireScope() && new Error("A remote agent was run in place; hand off to it instead.");
   },

@@ -43,7 +43,8 @@ export function decodeModelEntry(text: string): { fingerprint: string; response:
 }
 
 /** Takes any output; `decodeToolEntry` tells whether JSON carried it. */
-export const encodeToolEntry = (entry: { readonly v: 1; readonly output?: unknown; readonly context?: unknown }): string => JSON.stringify(entry, encodeBytes);
+export const encodeToolEntry = (entry: { readonly v: 1; readonly output?: unknown; readonly context?: unknown }): string =>
+  JSON.stringify(entry, encodeBytes);
 export const decodeToolEntry = (text: string): ToolEntry => toolEntrySchema.parse(JSON.parse(text));
 
 /** Tools may answer with images as bytes; JSON cannot. */
@@ -57,7 +58,8 @@ export function reviveBytes(value: unknown): unknown {
   if (typeof value !== "object" || value === null) return value;
   const entries = Object.entries(value);
   const [first] = entries;
-  if (entries.length === 1 && first?.[0] === "$bytes" && typeof first[1] === "string") return new Uint8Array(Buffer.from(first[1], "base64"));
+  if (entries.length === 1 && first?.[0] === "$bytes" && typeof first[1] === "string")
+    return new Uint8Array(Buffer.from(first[1], "base64"));
   return Object.fromEntries(entries.map(([key, inner]) => [key, reviveBytes(inner)]));
 }
 

@@ -132,7 +132,12 @@ async function journal(call: PendingCall, response: ModelResponse, finishReason:
 const turnOf = (call: PendingCall): number => call.hop.identity.turnsBefore + call.index + 1;
 
 function eventOf(call: PendingCall, response: ModelResponse, top: boolean): RunEvent {
-  const shared = { ...call.hop.at(), model: call.model, usage: toUsage(response.usage), durationMs: call.hop.clock.nowMs() - call.startedAtMs };
+  const shared = {
+    ...call.hop.at(),
+    model: call.model,
+    usage: toUsage(response.usage),
+    durationMs: call.hop.clock.nowMs() - call.startedAtMs,
+  };
   if (!top) return { type: "model.called", ...shared, scope: call.frame.id };
   return {
     type: "turn.completed",
@@ -151,7 +156,9 @@ function eventOf(call: PendingCall, response: ModelResponse, top: boolean): RunE
 export const textOf = (response: ModelResponse): string =>
   response.output
     .flatMap((item) =>
-      item.type === "message" && item.role === "assistant" ? item.content.map((part) => (part.type === "output_text" ? part.text : "")) : [],
+      item.type === "message" && item.role === "assistant"
+        ? item.content.map((part) => (part.type === "output_text" ? part.text : ""))
+        : [],
     )
     .join("");
 

@@ -84,7 +84,10 @@ async function run(scope: Scope, tool: FunctionTool, callId: string, input: stri
   const patch = stopsAttempt(scope, () => hop.context.takePatch());
   const valueJson = encodeResult(tool, output, patch);
   if (valueJson.length > LIMITS.stepBytes) {
-    throw new FleetError("OUTPUT_TOO_LARGE", `Expected the result of tool ${tool.name} to be at most ${LIMITS.stepBytes} characters; got ${valueJson.length}.`);
+    throw new FleetError(
+      "OUTPUT_TOO_LARGE",
+      `Expected the result of tool ${tool.name} to be at most ${LIMITS.stepBytes} characters; got ${valueJson.length}.`,
+    );
   }
   const stored = await hop.write({
     key: toolKey(callId),
@@ -97,7 +100,7 @@ async function run(scope: Scope, tool: FunctionTool, callId: string, input: stri
       callId,
       tool: tool.name,
       ok: true,
-      preview: cut(typeof output === "string" ? output : (valueJson), LIMITS.eventPreviewChars),
+      preview: cut(typeof output === "string" ? output : valueJson, LIMITS.eventPreviewChars),
       durationMs: hop.clock.nowMs() - startedAtMs,
     },
     ...(asks ? { closesIntent: callId } : {}),
@@ -107,7 +110,14 @@ async function run(scope: Scope, tool: FunctionTool, callId: string, input: stri
 
 async function openIntent(scope: Scope, tool: FunctionTool, callId: string, input: string): Promise<void> {
   const { hop } = scope;
-  const intent = { callId, tool: tool.name, agent: hop.identity.agent, hop: hop.identity.hop, arguments: input, openedAtMs: hop.clock.nowMs() };
+  const intent = {
+    callId,
+    tool: tool.name,
+    agent: hop.identity.agent,
+    hop: hop.identity.hop,
+    arguments: input,
+    openedAtMs: hop.clock.nowMs(),
+  };
   try {
     await hop.journal.openIntent(intent);
   } catch (error) {

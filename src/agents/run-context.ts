@@ -54,7 +54,5 @@ function plain(context: Record<string, unknown>, live: ReadonlySet<string>): Rec
 
 function snapshot(context: Record<string, unknown>, live: ReadonlySet<string>): Map<string, string> {
   const limits = { maxBytes: LIMITS.contextBytes, notJson: "CONTEXT_NOT_SERIALISABLE" } as const;
-  return new Map(
-    Object.entries(plain(context, live)).map(([key, value]) => [key, encodeJson(value, { ...limits, at: `context.${key}` })]),
-  );
+  return new Map(Object.entries(plain(context, live)).map(([key, value]) => [key, encodeJson(value, { ...limits, at: `context.${key}` })]));
 }

@@ -7,7 +7,15 @@
  *
  * It decides nothing about the run: the worker maps the result to an outcome and settles it.
  */
-import { type AgentInputItem, MaxTurnsExceededError, type ModelProvider, RunContext, Runner, type RunState, type RunToolApprovalItem } from "@openai/agents";
+import {
+  type AgentInputItem,
+  MaxTurnsExceededError,
+  type ModelProvider,
+  RunContext,
+  Runner,
+  type RunState,
+  type RunToolApprovalItem,
+} from "@openai/agents";
 import type { Clock } from "../clock.ts";
 import { encodeJson, type Json } from "../protocol/json.ts";
 import { cut, LIMITS } from "../protocol/limits.ts";
@@ -39,7 +47,13 @@ export interface HopParts {
 
 export type HopResult =
   | { readonly type: "completed"; readonly output: Json; readonly items: readonly Json[] }
-  | { readonly type: "handed-off"; readonly to: string; readonly arguments: string; readonly items: readonly Json[]; readonly replacesTranscript: boolean }
+  | {
+      readonly type: "handed-off";
+      readonly to: string;
+      readonly arguments: string;
+      readonly items: readonly Json[];
+      readonly replacesTranscript: boolean;
+    }
   | { readonly type: "interrupted"; readonly approvals: readonly Approval[] }
   /** `modelKey`: the journal key of the last answer, to be rejected if the answer is at fault. */
   | { readonly type: "errored"; readonly error: unknown; readonly modelKey: string | undefined };
@@ -74,22 +88,36 @@ async function runToEnd(parts: HopParts, hop: HopState): Promise<HopResult> {
     hop.signal.throwIfAborted();
     if ("handedOffTo" in result) return handedOff(parts, hop, result.handedOffTo, result.history);
     if (result.interruptions.length === 0) return completed(parts, result);
-    if (!decide(result.state, result.interruptions, parts.decisions)) return { type: "interrupted", approvals: result.interruptions.map(toApproval) };
+    if (!decide(result.state, result.interruptions, parts.decisions))
+      return { type: "interrupted", approvals: result.interruptions.map(toApproval) };
     input = result.state;
   }
 }
 
-// biome-ignore lint/suspicious/noExplicitAny: the SDK's RunState is generic over every agent of the graph
+// oxlint-disable-next-line typescript/no-explicit-any -- the SDK's RunState is generic over every agent of the graph
 type SdkState = RunState<any, any>;
 
 type Pass =
   | { readonly handedOffTo: string; readonly history: readonly AgentInputItem[] }
-  | { readonly output: unknown; readonly history: readonly AgentInputItem[]; readonly interruptions: RunToolApprovalItem[]; readonly state: SdkState };
+  | {
+      readonly output: unknown;
+      readonly history: readonly AgentInputItem[];
+      readonly interruptions: RunToolApprovalItem[];
+      readonly state: SdkState;
+    };
 
-async function runOnce(parts: HopParts, hop: HopState, agent: AnyAgent, input: AgentInputItem[] | SdkState, context: RunContext<unknown>): Promise<Pass> {
+async function runOnce(
+  parts: HopParts,
+  hop: HopState,
+  agent: AnyAgent,
+  input: AgentInputItem[] | SdkState,
+  context: RunContext<unknown>,
+): Promise<Pass> {
   const options = { context, signal: hop.signal, maxTurns: parts.entry.turnLimit };
   try {
-    const result = parts.entry.stream ? await drained(hop.runner.run(agent, input, { ...options, stream: true })) : await hop.runner.run(agent, input, options);
+    const result = parts.entry.stream
+      ? await drained(hop.runner.run(agent, input, { ...options, stream: true }))
+      : await hop.runner.run(agent, input, options);
     if (isStub(result.lastAgent)) return { handedOffTo: result.lastAgent?.name ?? "", history: result.history.slice(0, -1) };
     return {
       // Read only where there is one: the SDK complains on the console otherwise.

@@ -16,9 +16,9 @@ type Marked = typeof Runner.prototype & { [INSTALLED]?: true };
 
 /** Installs the seams once per process. */
 export function installSeams(): void {
-  const runner = Runner.prototype as Marked;
-  if (runner[INSTALLED] === true) return;
-  runner[INSTALLED] = true;
+  const prototype = Runner.prototype as Marked;
+  if (prototype[INSTALLED] === true) return;
+  prototype[INSTALLED] = true;
   const getAllTools = Agent.prototype.getAllTools;
   Agent.prototype.getAllTools = async function (...args) {
     const tools = await getAllTools.apply(this, args);
@@ -32,7 +32,9 @@ export function installSeams(): void {
     const scope = currentScope();
     if (scope === undefined || this === scope.hop.runner) return (run as AnyRun).call(this, agent, input, options);
     const runner = insideHop(this, scope.hop);
-    return runInScope({ ...scope, frame: frameOf(scope, agent, input) }, () => (run as AnyRun).call(runner, withJournaledModel(agent), input, options));
+    return runInScope({ ...scope, frame: frameOf(scope, agent, input) }, () =>
+      (run as AnyRun).call(runner, withJournaledModel(agent), input, options),
+    );
   };
   Runner.prototype.run = nested as typeof run;
 }
@@ -50,7 +52,7 @@ function insideHop(runner: Runner, hop: HopState): Runner {
   const { modelProvider } = runner.config;
   if (modelProvider === hop.provider) return runner;
   const provider = isProcessDefault(modelProvider) ? hop.provider : journaledProvider(modelProvider);
-  return new Runner({ ...runner.config, modelProvider: provider, tracingDisabled: true } as ConstructorParameters<typeof Runner>[0]);
+  return new Runner({ ...runner.config, modelProvider: provider, tracingDisabled: true });
 }
 
 /** The SDK's stand-in for "whatever provider the process has": its class is not exported. */

@@ -19,9 +19,10 @@ export interface ChildOptions {
 
 export function startSelf(context: CliContext, args: readonly string[], { env, onLine }: ChildOptions): Child {
   const [program, ...first] = context.self;
-  // A group of its own: Ctrl-C reaches only the parent, which then ends its children in order.
-  const child = spawn(program, [...first, ...args], { cwd: context.cwd, env, stdio: ["ignore", "pipe", "pipe"], detached: true });
-  for (const stream of [child.stdout, child.stderr]) createInterface({ input: stream }).on("line", onLine);
+  // A group of its own: Ctrl-C reaches only the parent, which then ends its children in order. The channel carries no message: when it
+  // breaks, the parent is gone, even by SIGKILL, and the child stops by itself.
+  const child = spawn(program, [...first, ...args], { cwd: context.cwd, env, stdio: ["ignore", "pipe", "pipe", "ipc"], detached: true });
+  for (const stream of [child.stdout, child.stderr]) if (stream !== null) createInterface({ input: stream }).on("line", onLine);
   const ended = new Promise<string>((resolve) => {
     child.once("error", (error) => resolve(error.message));
     child.once("exit", (code, signal) => resolve(signal ?? `exit code ${code}`));

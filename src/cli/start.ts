@@ -80,8 +80,11 @@ const stopsOf =
       if (count === 1) stop(signal);
       else again?.();
     };
+    const orphaned = (): void => stop("the parent process ended");
     for (const signal of STOP_SIGNALS) process.on(signal, listener);
+    process.on("disconnect", orphaned);
     return () => {
       for (const signal of STOP_SIGNALS) process.off(signal, listener);
+      process.off("disconnect", orphaned);
     };
   };

@@ -5,7 +5,7 @@ import type { RunResult } from "../protocol/run.ts";
 import { type CliContext, untilStopped } from "./context.ts";
 import { describeEvent, formatUsage } from "./event-lines.ts";
 import { EXIT } from "./exit-codes.ts";
-import { oneLine, printable } from "./io.ts";
+import { type CliIo, oneLine, printable } from "./io.ts";
 
 export interface TailOptions {
   readonly after?: string | undefined;
@@ -17,9 +17,11 @@ export interface TailOptions {
 
 export type Tailed = { readonly status: "ended"; readonly exitCode: number } | { readonly status: "detached"; readonly exitCode: number };
 
+const PREVIEW_CHARS = 76;
+
 export async function tailRun(context: CliContext, run: RunHandle, { after, json, textTo }: TailOptions): Promise<Tailed> {
   const { io } = context;
-  const line = textLine((text) => (textTo === "data" ? io.write(text) : io.isTerminal ? io.redraw(oneLine(text, 100)) : undefined));
+  const line = textTo === "data" ? textLine((text) => io.write(text)) : previewLine(io);
   let last: FollowedEvent | undefined;
   await untilStopped(context, async (signal) => {
     for await (const event of run.events({ after, signal })) {
@@ -68,6 +70,20 @@ interface TextLine {
   add(text: string): void;
   /** Ends a line of text that is begun, so that talk does not stand in it. */
   end(): void;
+}
+
+/** The end of the text that is being made, on one line of talk; nothing where talk is not a terminal. */
+function previewLine(io: CliIo): TextLine {
+  let text = "";
+  return {
+    add(more) {
+      text = (text + more).slice(-PREVIEW_CHARS);
+      if (io.isTerminal) io.redraw(oneLine(text, PREVIEW_CHARS));
+    },
+    end() {
+      text = "";
+    },
+  };
 }
 
 function textLine(show: (text: string) => void): TextLine {

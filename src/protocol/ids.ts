@@ -3,11 +3,17 @@ import { z } from "zod";
 import { LIMITS } from "./limits.ts";
 
 /** `r<shard>-<ulid>`: sortable by time, no colon (BullMQ refuses one in a job id). */
-export const runIdSchema = z.string().regex(/^r[0-9]{1,4}-[0-9a-hjkmnp-tv-z]{26}$/, "expected a run id such as r0-01jd3xk2v7w8y9z0a1b2c3d4e5");
+export const runIdSchema = z
+  .string()
+  .regex(/^r[0-9]{1,4}-[0-9a-hjkmnp-tv-z]{26}$/, "expected a run id such as r0-01jd3xk2v7w8y9z0a1b2c3d4e5");
 export type RunId = z.infer<typeof runIdSchema>;
 
 /** An agent's name is the SDK's `Agent.name`; it becomes a BullMQ job name. */
-export const agentNameSchema = z.string().min(1).max(LIMITS.agentNameChars).regex(/^[^\u0000-\u001f]+$/, "expected no control characters");
+export const agentNameSchema = z
+  .string()
+  .min(1)
+  .max(LIMITS.agentNameChars)
+  .regex(/^[^\u0000-\u001f]+$/, "expected no control characters");
 
 /** Tenants stand in keys, hence the narrow alphabet. */
 export const tenantSchema = z

@@ -20,7 +20,10 @@ export interface EncodeLimits {
  * Text of a value that JSON carries without loss.
  * @throws FleetError INPUT_TOO_LARGE, or `notJson` for functions, symbols, bigints, Maps, class instances and cycles.
  */
-export function encodeJson(value: unknown, { at, maxBytes, notJson = "INPUT_INVALID", tooLarge = "INPUT_TOO_LARGE" }: EncodeLimits): string {
+export function encodeJson(
+  value: unknown,
+  { at, maxBytes, notJson = "INPUT_INVALID", tooLarge = "INPUT_TOO_LARGE" }: EncodeLimits,
+): string {
   const place = findNonJson(value, at, new Set());
   if (place !== undefined) {
     throw new FleetError(notJson, `Expected ${at} to be plain JSON; ${place.path} is ${place.what}.`, {

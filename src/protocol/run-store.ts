@@ -113,7 +113,10 @@ export type StepReply =
 /** Why a running attempt should stop: somebody cancelled, or the deadline passed. */
 export type StopReason = "cancelled" | "expired";
 
-export type IntentReply = { readonly status: "opened" } | { readonly status: "superseded" } | { readonly status: "stop"; readonly stop: StopReason };
+export type IntentReply =
+  | { readonly status: "opened" }
+  | { readonly status: "superseded" }
+  | { readonly status: "stop"; readonly stop: StopReason };
 
 interface Settled {
   /** Appended to the transcript. */

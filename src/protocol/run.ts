@@ -107,5 +107,11 @@ export type RunInfo = z.infer<typeof runInfoSchema>;
 export type RunResult<Output = unknown> =
   | { readonly status: "completed"; readonly runId: string; readonly agent: string; readonly output: Output; readonly usage: Usage }
   | { readonly status: "failed"; readonly runId: string; readonly agent: string; readonly error: RunErrorInfo; readonly usage: Usage }
-  | { readonly status: "blocked" | "refused"; readonly runId: string; readonly agent: string; readonly error: RunErrorInfo; readonly usage: Usage }
+  | {
+      readonly status: "blocked" | "refused";
+      readonly runId: string;
+      readonly agent: string;
+      readonly error: RunErrorInfo;
+      readonly usage: Usage;
+    }
   | { readonly status: "cancelled" | "expired"; readonly runId: string; readonly agent: string; readonly usage: Usage };

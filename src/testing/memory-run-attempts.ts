@@ -74,7 +74,11 @@ function begin(world: MemoryWorld, command: BeginCommand): BeginReply {
   return begun(run, token);
 }
 
-function staleReason(world: MemoryWorld, run: MemoryRun, { wake, token }: BeginCommand): "wake" | "suspended" | "held" | "not-before" | undefined {
+function staleReason(
+  world: MemoryWorld,
+  run: MemoryRun,
+  { wake, token }: BeginCommand,
+): "wake" | "suspended" | "held" | "not-before" | undefined {
   if (run.info.wake !== wake || run.ended?.token === token) return "wake";
   if (run.info.status === "suspended") return "suspended";
   if (run.info.status === "running" && (run.lookAtMs ?? 0) > world.clock.nowMs()) return "held";

@@ -75,7 +75,10 @@ export function testFleet<M extends AgentMap>(fleet: Fleet<M>, { models, wrapSto
       const wake = queues.map((name) => queue.take(name)).find((taken) => taken !== undefined);
       if (wake !== undefined) {
         // A store that "crashed" in a test ends the attempt as a dead worker would.
-        await drive(clock, processWake(deps, wake.runId, wake.wake).catch(() => undefined));
+        await drive(
+          clock,
+          processWake(deps, wake.runId, wake.wake).catch(() => undefined),
+        );
         continue;
       }
       const inMs = await reconcile(deps, options);
@@ -123,6 +126,9 @@ const providerOf = (models: TestFleetOptions["models"]): ModelProvider => ({
   getModel: (name = "") => {
     const model = models[name] ?? models["*"];
     if (model !== undefined) return model;
-    throw new FleetError("MODEL_KEY_MISSING", `testFleet was given no model for "${name}".`, { at: "models", remedy: `pass models: { "${name}": … }` });
+    throw new FleetError("MODEL_KEY_MISSING", `testFleet was given no model for "${name}".`, {
+      at: "models",
+      remedy: `pass models: { "${name}": … }`,
+    });
   },
 });

@@ -123,10 +123,14 @@ function checkOptions(queues: readonly string[], concurrency: number, catalog: C
     });
   }
   if (!Number.isInteger(concurrency) || concurrency < queues.length) {
-    throw new FleetError("INPUT_INVALID", `Expected concurrency to be a whole number of at least ${queues.length} (one slot per queue); got ${concurrency}.`, {
-      at: "concurrency",
-      remedy: "raise it, or serve fewer queues in this process",
-    });
+    throw new FleetError(
+      "INPUT_INVALID",
+      `Expected concurrency to be a whole number of at least ${queues.length} (one slot per queue); got ${concurrency}.`,
+      {
+        at: "concurrency",
+        remedy: "raise it, or serve fewer queues in this process",
+      },
+    );
   }
 }
 
@@ -186,13 +190,21 @@ function announcer({ store, clock, catalog, workerId, log }: WakeDeps, queues: r
       seenAtMs,
       release: RELEASE,
     };
-    const agents: AgentEntry[] = served.map(({ name, queue, version, description }) => ({ v: 1, name, queue, version, description, seenAtMs }));
+    const agents: AgentEntry[] = served.map(({ name, queue, version, description }) => ({
+      v: 1,
+      name,
+      queue,
+      version,
+      description,
+      seenAtMs,
+    }));
     await store.announce(worker, agents);
   };
   const loop = async (): Promise<void> => {
     while (!stopping.signal.aborted) {
       await clock.sleep(ANNOUNCE_EVERY_MS, stopping.signal);
-      if (!stopping.signal.aborted) await now().catch((err: unknown) => log.debug({ event: "announce.errored", err }, "announcement failed"));
+      if (!stopping.signal.aborted)
+        await now().catch((err: unknown) => log.debug({ event: "announce.errored", err }, "announcement failed"));
     }
   };
   void loop();

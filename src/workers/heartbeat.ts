@@ -18,7 +18,9 @@ export interface ThreadData extends HeartbeatOptions {
 }
 
 export type ToThread = { readonly type: "held"; readonly held: readonly HeldRun[] } | { readonly type: "close" };
-export type FromThread = { readonly type: "lost"; readonly runIds: readonly string[] } | { readonly type: "errored"; readonly message: string };
+export type FromThread =
+  | { readonly type: "lost"; readonly runIds: readonly string[] }
+  | { readonly type: "errored"; readonly message: string };
 
 export interface Heartbeat {
   update(held: readonly HeldRun[]): void;
@@ -28,7 +30,11 @@ export interface Heartbeat {
 /** A beat is due three times per lease, so that two may be lost. */
 export const beatEveryMs = (leaseMs: number): number => Math.floor(leaseMs / 3);
 
-export function startHeartbeat(options: HeartbeatOptions, onLost: (runIds: readonly string[]) => void, onError: (message: string) => void): Heartbeat {
+export function startHeartbeat(
+  options: HeartbeatOptions,
+  onLost: (runIds: readonly string[]) => void,
+  onError: (message: string) => void,
+): Heartbeat {
   const ticks = new Int32Array(new SharedArrayBuffer(4));
   const ticking = setInterval(() => Atomics.add(ticks, 0, 1), Math.max(50, Math.floor(options.leaseMs / 12)));
   // The file beside this one, whether it runs from source or from the build.

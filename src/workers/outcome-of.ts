@@ -101,6 +101,9 @@ function resampleOrFail(failure: Failure, modelKey: string | undefined, { attemp
   return { type: "retry", notBeforeMs: nowMs, error, ...(modelKey === undefined ? {} : { rejectKey: modelKey }) };
 }
 
-const failed = (code: ErrorCode, message: string): Outcome => ({ type: "failed", error: { code, message: cut(message, LIMITS.errorChars) } });
+const failed = (code: ErrorCode, message: string): Outcome => ({
+  type: "failed",
+  error: { code, message: cut(message, LIMITS.errorChars) },
+});
 
 const preview = (info: unknown): string => cut(JSON.stringify(info) ?? "", LIMITS.errorChars);

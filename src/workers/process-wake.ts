@@ -25,7 +25,10 @@ import { createLiveWriter } from "./live-writer.ts";
 import { outcomeOf } from "./outcome-of.ts";
 import { retryDelayMs } from "./retry-policy.ts";
 
-export type MakeContext = (request: { readonly tenant: string; readonly context: Record<string, unknown> }) => Record<string, unknown> | Promise<Record<string, unknown>>;
+export type MakeContext = (request: {
+  readonly tenant: string;
+  readonly context: Record<string, unknown>;
+}) => Record<string, unknown> | Promise<Record<string, unknown>>;
 
 export interface WakeDeps {
   readonly store: RunStore;
@@ -122,7 +125,12 @@ async function reconcileLostCalls(deps: WakeDeps, attempt: Attempt): Promise<voi
   }
 }
 
-async function askTool({ log }: WakeDeps, reconcile: (call: LostCall) => Reconciled | Promise<Reconciled>, call: LostCall, tool: string): Promise<Reconciled> {
+async function askTool(
+  { log }: WakeDeps,
+  reconcile: (call: LostCall) => Reconciled | Promise<Reconciled>,
+  call: LostCall,
+  tool: string,
+): Promise<Reconciled> {
   try {
     return await reconcile(call);
   } catch (err) {
@@ -192,11 +200,16 @@ async function settle(deps: WakeDeps, attempt: Attempt, outcome: Outcome): Promi
   const { store, log, options } = deps;
   const { runId, token, hop, agent } = attempt;
   const reply = await store.end({ runId, token, outcome, retentionMs: options.retentionMs });
-  log.info({ event: "attempt.settled", runId, hop, agent, attempt: attempt.attempt, outcome: outcome.type, status: reply.status }, "attempt settled");
+  log.info(
+    { event: "attempt.settled", runId, hop, agent, attempt: attempt.attempt, outcome: outcome.type, status: reply.status },
+    "attempt settled",
+  );
   if (reply.status === "settled" && reply.next !== undefined) await offer(deps, reply.next);
 }
 
 /** The run is safe in the dispatch: a wake that cannot be added now is added by the reconciler. */
 async function offer({ queue, log }: WakeDeps, wake: WakeJob): Promise<void> {
-  await queue.add([wake]).catch((err: unknown) => log.warn({ event: "wake.not-added", runId: wake.runId, err }, "the wake is left to the reconciler"));
+  await queue
+    .add([wake])
+    .catch((err: unknown) => log.warn({ event: "wake.not-added", runId: wake.runId, err }, "the wake is left to the reconciler"));
 }

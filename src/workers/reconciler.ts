@@ -54,7 +54,8 @@ async function loop(deps: ReconcilerDeps, options: ReconcilerOptions, signal: Ab
       complained = false;
     } catch (err) {
       // Said once per outage, not once per second.
-      if (!complained && !signal.aborted) log.warn({ event: "reconciler.errored", err }, "the reconciler cannot reach the store; it goes on trying");
+      if (!complained && !signal.aborted)
+        log.warn({ event: "reconciler.errored", err }, "the reconciler cannot reach the store; it goes on trying");
       complained = true;
     }
     await clock.sleep(pauseMs, signal);

@@ -27,4 +27,5 @@ export function retryDelayMs(retries: number, random: number, retryAfterMs = 0):
 }
 
 /** A lane's runs wake one after the other, never all at `retry-after`: up to a quarter of the wait is added by chance. */
-export const laneDelayMs = (retryAfterMs: number, random: number): number => Math.round(retryAfterMs * (1 + 0.25 * random)) + Math.round(250 * random);
+export const laneDelayMs = (retryAfterMs: number, random: number): number =>
+  Math.round(retryAfterMs * (1 + 0.25 * random)) + Math.round(250 * random);

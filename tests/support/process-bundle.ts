@@ -34,7 +34,9 @@ export function createGate(): Gate {
 export function usualReply(call: FakeCall): FakeReply {
   const has = (name: string): boolean => JSON.stringify(call.body).includes(name);
   if (call.model === "opener-model") {
-    return call.toolResults.length === 0 ? { toolCalls: [{ name: "repeatable", arguments: {} }] } : { toolCalls: [{ name: "transfer_to_closer", arguments: {} }] };
+    return call.toolResults.length === 0
+      ? { toolCalls: [{ name: "repeatable", arguments: {} }] }
+      : { toolCalls: [{ name: "transfer_to_closer", arguments: {} }] };
   }
   if (has("h1t0")) return { text: "All is written, and this answer is streamed in several pieces." };
   return { toolCalls: [{ name: "undeclared", arguments: {} }] };
@@ -44,7 +46,13 @@ export async function setup(reply: (call: FakeCall) => FakeReply | Promise<FakeR
   const provider = await startFakeProvider({ reply });
   const prefix = `t${randomUUID().slice(0, 8)}`;
   const effectsFile = path.join(mkdtempSync(path.join(tmpdir(), "flotilla-effects-")), "effects.txt");
-  const env = { REDIS_URL: inject("redisUrl"), FLOTILLA_PREFIX: prefix, OPENAI_API_KEY: "test-key", OPENAI_BASE_URL: provider.url, EFFECTS_FILE: effectsFile };
+  const env = {
+    REDIS_URL: inject("redisUrl"),
+    FLOTILLA_PREFIX: prefix,
+    OPENAI_API_KEY: "test-key",
+    OPENAI_BASE_URL: provider.url,
+    EFFECTS_FILE: effectsFile,
+  };
   const producer = createProducer<typeof fleet>({ redis: env.REDIS_URL, prefix });
   const workers: WorkerProcess[] = [];
   return {

@@ -57,11 +57,17 @@ export async function startWorker({ env, args = [], fleet = PROMISE_FLEET }: Wor
   return worker;
 }
 
-async function find(child: ChildProcess, said: readonly string[], waiters: Set<() => void>, event: string): Promise<Record<string, unknown>> {
+async function find(
+  child: ChildProcess,
+  said: readonly string[],
+  waiters: Set<() => void>,
+  event: string,
+): Promise<Record<string, unknown>> {
   for (;;) {
     const record = said.map(parse).find((entry) => entry?.["event"] === event);
     if (record !== undefined) return record;
-    if (child.exitCode !== null || child.signalCode !== null) throw new Error(`The worker ended before it logged ${event}:\n${said.join("\n")}`);
+    if (child.exitCode !== null || child.signalCode !== null)
+      throw new Error(`The worker ended before it logged ${event}:\n${said.join("\n")}`);
     await new Promise<void>((resolve) => {
       const wake = (): void => {
         waiters.delete(wake);

@@ -13,7 +13,9 @@ import {
   running,
   submission,
   usage,
-  worker, LEASE_MS } from "./run-store-fixture.ts";
+  worker,
+  LEASE_MS,
+} from "./run-store-fixture.ts";
 import type { OpenStore, StoreUnderTest } from "./run-store-fixture.ts";
 
 export function attemptsSuite(open: OpenStore): void {
@@ -185,8 +187,9 @@ export function attemptsSuite(open: OpenStore): void {
     });
 
     test("I2 a superseded attempt may record a fact but open no intent and decide nothing", async () => {
-      const { store } = await setup();
+      const { store, advance } = await setup();
       const runId = await running(store);
+      await advance(2 * LEASE_MS);
       await begin(store, runId, "b");
       expect(await store.record(fact(runId))).toMatchObject({ status: "recorded", current: false });
       expect(await store.openIntent(runId, "a", intent("c1"))).toEqual({ status: "superseded" });
@@ -208,10 +211,11 @@ export function attemptsSuite(open: OpenStore): void {
     });
 
     test("I5 an intent without a result meets the next attempt, and its result closes it", async () => {
-      const { store } = await setup();
+      const { store, advance } = await setup();
       const runId = await running(store);
       expect(await store.openIntent(runId, "a", intent("c1"))).toEqual({ status: "opened" });
       expect(await store.openIntent(runId, "a", intent("c1"))).toEqual({ status: "opened" });
+      await advance(2 * LEASE_MS);
       expect(await begin(store, runId, "b")).toMatchObject({ openIntents: [intent("c1")] });
       expect((await store.get(runId))?.openIntents).toEqual([intent("c1")]);
       await store.record(fact(runId, { key: "t:c1", turns: 0, closesIntent: "c1", event: undefined }));

@@ -17,6 +17,7 @@ import {
   running,
   submission,
   suspended,
+  LEASE_MS,
 } from "./run-store-fixture.ts";
 import type { OpenStore, StoreUnderTest } from "./run-store-fixture.ts";
 
@@ -137,8 +138,9 @@ export function outcomesSuite(open: OpenStore): void {
     });
 
     test("I8 a released run is free at once and nothing is counted", async () => {
-      const { store } = await setup();
+      const { store, advance } = await setup();
       const runId = await running(store);
+      await advance(2 * LEASE_MS);
       await begin(store, runId, "b");
       expect(await end(store, runId, "b", { type: "released" })).toMatchObject({ as: "queued", next: { wake: 1, continuation: true } });
       expect(await store.get(runId)).toMatchObject({ retries: 0, deaths: 0 });

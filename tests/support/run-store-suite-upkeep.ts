@@ -30,6 +30,7 @@ export function upkeepSuite(open: OpenStore): void {
       const { store, advance } = await setup();
       const kept = await running(store);
       const lost = await running(store);
+      await advance(2 * LEASE_MS);
       await begin(store, lost, "b");
       await advance(LEASE_MS);
       const gone = newRunId();

@@ -37,7 +37,10 @@ const CASES: Record<string, Case> = {
       });
       return { agents: { a }, entry: a };
     },
-    script: [answer(functionCall("lookup", { q: "x" }, { callId: "c1" }), functionCall("lookup", { q: "y" }, { callId: "c2" })), say("done")],
+    script: [
+      answer(functionCall("lookup", { q: "x" }, { callId: "c1" }), functionCall("lookup", { q: "y" }, { callId: "c2" })),
+      say("done"),
+    ],
   },
   "a structured output": {
     graph: () => {
@@ -143,7 +146,13 @@ const CASES: Record<string, Case> = {
         },
       });
       const b = new Agent({ name: "b", model: "m", inputGuardrails: [guard("in b")], outputGuardrails: [guard("out b")] });
-      const a = new Agent({ name: "a", model: "m", handoffs: [b], inputGuardrails: [{ ...guard("in a"), runInParallel: false }], outputGuardrails: [guard("out a")] });
+      const a = new Agent({
+        name: "a",
+        model: "m",
+        handoffs: [b],
+        inputGuardrails: [{ ...guard("in a"), runInParallel: false }],
+        outputGuardrails: [guard("out a")],
+      });
       return { agents: { a, b }, entry: a };
     },
     script: [call("transfer_to_b", {}, "c1"), say("done")],
