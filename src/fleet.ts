@@ -26,10 +26,8 @@ import type { MakeContext } from "./workers/process-wake.ts";
 import { RETRY_POLICY } from "./workers/retry-policy.ts";
 
 type AgentIn<V> = V extends AgentOptions<infer A> ? A : V extends AnyAgent ? V : never;
-type OutputIn<V> =
-  AgentIn<V> extends { readonly "~output"?: infer O } ? O : AgentIn<V> extends AnyAgent ? FinalOutputOf<AgentIn<V>> : unknown;
 /** What the SDK makes of an agent's `outputType`. */
-type FinalOutputOf<A extends AnyAgent> = ReturnType<A["processFinalOutput"]>;
+type OutputIn<V> = ReturnType<AgentIn<V>["processFinalOutput"]>;
 
 /** By agent name: the type of its output. */
 export type AgentsIn<M extends AgentMap> = { readonly [Name in keyof M & string]: { readonly output: OutputIn<M[Name]> } };

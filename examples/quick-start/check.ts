@@ -4,9 +4,9 @@ import { testFleet } from "../../src/testing/index.ts";
 import { fleet } from "./fleet.ts";
 
 const model = new ScriptedModel([
-  { output: [functionCall("transfer_to_refunds", {}, { callId: "c1" })] },
-  { output: [functionCall("find_order", { order: "1842" }, { callId: "c2" })] },
-  { output: [assistantMessage(JSON.stringify({ reply: "One charge comes back.", refundCents: 4_200 }))] },
+  [functionCall("transfer_to_refunds", {}, { callId: "c1" })],
+  [functionCall("find_order", { order: "1842" }, { callId: "c2" })],
+  [assistantMessage(JSON.stringify({ reply: "One charge comes back.", refundCents: 4_200 }))],
 ]);
 const inMemory = testFleet(fleet, { models: { "*": model } });
 

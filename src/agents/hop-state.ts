@@ -37,11 +37,6 @@ export class ReplayDivergedError extends Error {
   override readonly name = "ReplayDivergedError";
 }
 
-/** The model's answer stopped at its token limit; Chat Completions does not call that an error. */
-export class TruncatedAnswerError extends Error {
-  override readonly name = "TruncatedAnswerError";
-}
-
 export class HopState {
   readonly identity: HopIdentity;
   readonly journal: HopJournal;

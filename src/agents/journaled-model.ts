@@ -5,8 +5,9 @@
 import type { Model, ModelProvider, ModelRequest, ModelResponse, StreamEvent } from "@openai/agents";
 import { Usage } from "@openai/agents";
 import { cut, LIMITS } from "../protocol/limits.ts";
+import { FleetError } from "../protocol/errors.ts";
 import type { RunEvent } from "../protocol/events.ts";
-import { currentScope, type Frame, type HopState, ReplayDivergedError, TOP_FRAME, TruncatedAnswerError } from "./hop-state.ts";
+import { currentScope, type Frame, type HopState, ReplayDivergedError, TOP_FRAME } from "./hop-state.ts";
 import { decodeModelEntry, encodeModelEntry, fingerprintOf } from "./journal-entry.ts";
 import { toUsage } from "./usage.ts";
 
@@ -120,7 +121,10 @@ async function journal(call: PendingCall, response: ModelResponse, finishReason:
     // Paid for, but no answer: kept beside the journal for reading, never replayed.
     const key = `x:${call.frame.id}:${call.index}:${call.hop.identity.attempt}`;
     await call.hop.write({ key, valueJson: encodeModelEntry(call.fingerprint, renamed), usage, turns: 0, event: undefined });
-    throw new TruncatedAnswerError("The model's answer was cut off at its token limit (finish_reason length).");
+
+    throw new FleetError("MODEL_OUTPUT_TRUNCATED", "The model's answer was cut off at its token limit.", {
+      remedy: "raise modelSettings.maxTokens of the agent, or ask for a shorter answer",
+    });
   }
   const valueJson = encodeModelEntry(call.fingerprint, renamed);
   const top = call.frame.id === TOP_FRAME;

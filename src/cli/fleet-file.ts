@@ -16,7 +16,10 @@ export function findFleetFile(cwd: string, named?: string): string | undefined {
   if (named === undefined) return FLEET_FILES.map((name) => path.join(cwd, name)).find((file) => existsSync(file));
   const file = path.resolve(cwd, named);
   if (existsSync(file)) return file;
-  throw new FleetError("FLEET_FILE_INVALID", `There is no file ${named}.`, { at: "--fleet", remedy: "name a file that exports `fleet`, or make one with `flotilla init`" });
+  throw new FleetError("FLEET_FILE_INVALID", `There is no file ${named}.`, {
+    at: "--fleet",
+    remedy: "name a file that exports `fleet`, or make one with `flotilla init`",
+  });
 }
 
 /** @throws FleetError FLEET_FILE_INVALID when the file throws or exports no fleet. */
@@ -25,11 +28,15 @@ export async function loadFleetFile(file: string): Promise<CliFleet> {
   try {
     loaded = await import(pathToFileURL(file).href);
   } catch (error) {
-    throw new FleetError("FLEET_FILE_INVALID", `The fleet file threw while it was loaded: ${error instanceof Error ? error.message : String(error)}`, {
-      cause: error,
-      at: placeIn(file, error),
-      remedy: `run \`node ${path.relative(process.cwd(), file)}\` to see it alone`,
-    });
+    throw new FleetError(
+      "FLEET_FILE_INVALID",
+      `The fleet file threw while it was loaded: ${error instanceof Error ? error.message : String(error)}`,
+      {
+        cause: error,
+        at: placeIn(file, error),
+        remedy: `run \`node ${path.relative(process.cwd(), file)}\` to see it alone`,
+      },
+    );
   }
   const fleet = loaded["fleet"];
   if (isFleet(fleet)) return fleet;
@@ -43,7 +50,10 @@ export async function loadFleetFile(file: string): Promise<CliFleet> {
 
 /** The fleet of whoever has no fleet file: the stock specialists. */
 export async function loadStockFleet(): Promise<CliFleet> {
-  const [{ createFleet }, { createSpecialists }] = await Promise.all([import("../fleet.ts"), import("../agents/specialists/create-specialists.ts")]);
+  const [{ createFleet }, { createSpecialists }] = await Promise.all([
+    import("../fleet.ts"),
+    import("../agents/specialists/create-specialists.ts"),
+  ]);
   return createFleet({ agents: createSpecialists() });
 }
 

@@ -33,7 +33,9 @@ function runWithNewerNode(): number {
   const guard = "FLOTILLA_NODE_CHECKED";
   const node = [process.cwd(), path.dirname(here)].map(findNode).find((found) => found !== undefined);
   if (node === undefined || process.env[guard] !== undefined) {
-    process.stderr.write(`flotilla needs Node ${OLDEST_NODE.join(".")} or newer; this is ${process.versions.node}. Install Node 24 and try again.\n`);
+    process.stderr.write(
+      `flotilla needs Node ${OLDEST_NODE.join(".")} or newer; this is ${process.versions.node}. Install Node 24 and try again.\n`,
+    );
     return 2;
   }
   const { status } = spawnSync(node, [here, ...argv], { stdio: "inherit", env: { ...process.env, [guard]: "1" } });

@@ -7,7 +7,9 @@ export const wholeNumber =
   (text: string): number => {
     const value = Number(text);
     if (/^\d+$/.test(text) && value >= min && value <= max) return value;
-    throw new FleetError("USAGE", `Expected ${option} to be a whole number of at least ${min}; got ${JSON.stringify(text)}.`, { at: option });
+    throw new FleetError("USAGE", `Expected ${option} to be a whole number of at least ${min}; got ${JSON.stringify(text)}.`, {
+      at: option,
+    });
   };
 
 /** A JSON object, given as text. */
@@ -21,6 +23,9 @@ export function jsonValue(option: string, text: string): unknown {
   try {
     return JSON.parse(text);
   } catch (error) {
-    throw new FleetError("USAGE", `Expected ${option} to be JSON: ${error instanceof Error ? error.message : "not JSON"}.`, { at: option, cause: error });
+    throw new FleetError("USAGE", `Expected ${option} to be JSON: ${error instanceof Error ? error.message : "not JSON"}.`, {
+      at: option,
+      cause: error,
+    });
   }
 }

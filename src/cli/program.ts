@@ -22,7 +22,10 @@ export async function runCli(argv: readonly string[], context: CliContext): Prom
   const program = new Command("flotilla");
   program
     .description("A durable worker fleet for LLM agents on BullMQ and Redis.")
-    .addHelpText("after", `\n${exitCodeHelp()}\n\nstdout is data, stderr is talk. REDIS_URL says which Redis; without it the folder's own private one is used.`)
+    .addHelpText(
+      "after",
+      `\n${exitCodeHelp()}\n\nstdout is data, stderr is talk. REDIS_URL says which Redis; without it the folder's own private one is used.`,
+    )
     .showHelpAfterError("(--help shows what is understood)");
   for (const add of COMMANDS) add(program, context, (given) => (code = given));
   speakThrough(program, context);

@@ -45,11 +45,14 @@ export function drawRun({ run, events, output }: RunView): string[] {
   const lines = [
     `${run.runId}  ${stateOf(run)}  ${oneLine(run.entryAgent, 64)}${run.agent === run.entryAgent ? "" : ` → ${oneLine(run.agent, 64)}`}`,
     `tenant ${run.tenant} · queue ${run.queue}${run.idempotencyKey === undefined ? "" : ` · key ${oneLine(run.idempotencyKey, 64)}`}`,
-    [plural(run.hop + 1, "hop"), plural(run.attempts, "attempt"), plural(run.turns, "turn"), formatUsage(run.usage), formatMs(tookMs)].join(" · "),
+    [plural(run.hop + 1, "hop"), plural(run.attempts, "attempt"), plural(run.turns, "turn"), formatUsage(run.usage), formatMs(tookMs)].join(
+      " · ",
+    ),
     "",
     ...drawWay(events),
   ];
-  if (!isFinal(run.status) && !run.liveWorker) lines.push("", `No live worker has agent ${oneLine(run.agent, 64)}: the run waits until one comes.`);
+  if (!isFinal(run.status) && !run.liveWorker)
+    lines.push("", `No live worker has agent ${oneLine(run.agent, 64)}: the run waits until one comes.`);
   lines.push(...drawOpen(run));
   if (run.error !== undefined) lines.push("", `${run.error.code} ${printable(run.error.message)}`);
   if (output !== undefined) lines.push("", typeof output === "string" ? printable(output) : JSON.stringify(output, null, 2));
@@ -63,11 +66,17 @@ function drawOpen(run: RunInfo): string[] {
     `  flotilla runs reject ${run.runId} ${call.callId}`,
   ]);
   // While an attempt runs, an open intent is only a tool at work.
-  const unknown = run.suspension !== "effect-unknown" ? [] : run.openIntents.flatMap((call) => [
-    `nobody knows whether this ran: ${call.tool}(${oneLine(call.arguments, 200)})`,
-    `  flotilla runs resolve ${run.runId} ${call.callId} --ran <result> | --not-run | --fail`,
-  ]);
-  const diverged = run.suspension !== "replay-diverged" ? [] : ["the code changed under the run", `  flotilla runs resolve ${run.runId} --resample | --fail`];
+  const unknown =
+    run.suspension !== "effect-unknown"
+      ? []
+      : run.openIntents.flatMap((call) => [
+          `nobody knows whether this ran: ${call.tool}(${oneLine(call.arguments, 200)})`,
+          `  flotilla runs resolve ${run.runId} ${call.callId} --ran <result> | --not-run | --fail`,
+        ]);
+  const diverged =
+    run.suspension !== "replay-diverged"
+      ? []
+      : ["the code changed under the run", `  flotilla runs resolve ${run.runId} --resample | --fail`];
   const lines = [...approvals, ...unknown, ...diverged];
   return lines.length === 0 ? [] : ["", ...lines];
 }

@@ -8,8 +8,14 @@ export type Env = Readonly<Record<string, string | undefined>>;
 const httpUrlSchema = z.url({ protocol: /^https?$/ });
 
 const envSchema = z.object({
-  REDIS_URL: z.string().regex(/^(rediss?|redis\+unix):\/\//, "expected redis://, rediss:// or redis+unix://").optional(),
-  FLOTILLA_PREFIX: z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, "expected 1 to 64 letters, digits, _ and -").default("flotilla"),
+  REDIS_URL: z
+    .string()
+    .regex(/^(rediss?|redis\+unix):\/\//, "expected redis://, rediss:// or redis+unix://")
+    .optional(),
+  FLOTILLA_PREFIX: z
+    .string()
+    .regex(/^[A-Za-z0-9_-]{1,64}$/, "expected 1 to 64 letters, digits, _ and -")
+    .default("flotilla"),
   FLOTILLA_LOG_LEVEL: z.enum(LOG_LEVELS).default("info"),
   OPENAI_API_KEY: z.string().optional(),
   OPENAI_BASE_URL: httpUrlSchema.optional(),
@@ -35,7 +41,10 @@ export function readSettings(env: Env): Settings {
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
     const name = String(issue?.path[0] ?? "environment");
-    throw new FleetError("INPUT_INVALID", `Expected a valid ${name}: ${issue?.message ?? "not valid"}.`, { at: name, remedy: `unset ${name} or correct it` });
+    throw new FleetError("INPUT_INVALID", `Expected a valid ${name}: ${issue?.message ?? "not valid"}.`, {
+      at: name,
+      remedy: `unset ${name} or correct it`,
+    });
   }
   const { REDIS_URL, ...rest } = parsed.data;
   return {

@@ -42,7 +42,7 @@ function ioOf({ stdin, stdout, stderr }: NodeJS.Process): CliIo {
     drawn = false;
   };
   return {
-    isTerminal: stderr.isTTY === true,
+    isTerminal: stderr.isTTY,
     out: (line) => {
       undraw();
       stdout.write(`${line}\n`);
@@ -60,7 +60,7 @@ function ioOf({ stdin, stdout, stderr }: NodeJS.Process): CliIo {
       drawn = true;
     },
     async readInput() {
-      if (stdin.isTTY === true) return undefined;
+      if (stdin.isTTY) return undefined;
       const chunks: Buffer[] = [];
       for await (const chunk of stdin) chunks.push(Buffer.from(chunk));
       return Buffer.concat(chunks).toString("utf8");

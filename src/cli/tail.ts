@@ -42,8 +42,10 @@ export async function tailRun(context: CliContext, run: RunHandle, { after, json
 /** Prints how a run ended: its output to stdout when it completed, else the reason to stderr. */
 export function printResult({ io }: CliContext, result: RunResult, json: boolean): number {
   if (json) io.out(JSON.stringify(result));
-  else if (result.status === "completed") io.out(typeof result.output === "string" ? printable(result.output) : JSON.stringify(result.output, null, 2));
-  else io.say(`run ${result.runId} ${result.status}${"error" in result ? `: ${result.error.code} ${printable(result.error.message)}` : ""}`);
+  else if (result.status === "completed")
+    io.out(typeof result.output === "string" ? printable(result.output) : JSON.stringify(result.output, null, 2));
+  else
+    io.say(`run ${result.runId} ${result.status}${"error" in result ? `: ${result.error.code} ${printable(result.error.message)}` : ""}`);
   if (!json) io.say(`${result.agent}: ${formatUsage(result.usage)}`);
   return result.status === "completed" ? EXIT.ok.code : EXIT.failed.code;
 }

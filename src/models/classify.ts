@@ -124,5 +124,5 @@ function classifyUnknown(error: unknown, within: (inner: unknown) => Failure | u
   if (isNetworkError(error)) return { kind: "transient", code: "MODEL_UNAVAILABLE", message: "The provider could not be reached." };
   const cause = field(error, "cause");
   const inner = isObject(cause) && (isModelSide(cause) || isNetworkError(cause)) ? within(cause) : undefined;
-  return inner ?? { kind: "transient", code: "AGENT_INVALID", message: `The agent's own code failed: ${ownText(error)}` };
+  return inner ?? { kind: "transient", code: "AGENT_FAILED", message: `The agent's own code failed: ${ownText(error)}` };
 }

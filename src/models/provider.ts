@@ -8,7 +8,6 @@ import { FleetError } from "../protocol/errors.ts";
 import { DEFAULT_TENANT } from "../protocol/ids.ts";
 import type { ModelEnv } from "./env.ts";
 import { createBoundedCache } from "./bounded-cache.ts";
-import { refuseTruncated } from "./truncation.ts";
 
 /** Who takes the call: OpenAI (or what OPENAI_BASE_URL names), or the proxy of LITELLM_BASE_URL. */
 export type ProviderName = "openai" | "litellm";
@@ -104,7 +103,7 @@ const resolveAtCall = (resolve: () => Promise<Model>): Model => ({
 });
 
 const resolveAtCallChat = (resolve: () => Promise<Model>): Model => ({
-  ...refuseTruncated(resolveAtCall(resolve)),
+  ...resolveAtCall(resolve),
   supportsPromptModelSelection: false,
 });
 

@@ -80,7 +80,10 @@ async function readLive(live: LiveText, runId: string, state: FollowState): Prom
 async function isOver(store: RunStore, runId: string): Promise<boolean> {
   const info = await reach(store.get(runId));
   if (info === undefined) {
-    throw new FleetError("RUN_EXPIRED", `The record of run ${runId} is gone.`, { at: runId, remedy: "read results before their retention passes" });
+    throw new FleetError("RUN_EXPIRED", `The record of run ${runId} is gone.`, {
+      at: runId,
+      remedy: "read results before their retention passes",
+    });
   }
   return isFinal(info.status);
 }
@@ -89,8 +92,13 @@ async function isOver(store: RunStore, runId: string): Promise<boolean> {
 export async function requireRun(store: RunStore, runId: string): Promise<RunInfo> {
   const info = await reach(store.get(runId));
   if (info !== undefined) return info;
-  throw new FleetError("RUN_UNKNOWN", `Expected the id of a run; got ${JSON.stringify(runId.slice(0, 80))}, which this Redis does not hold.`, {
-    at: "runId",
-    remedy: "list the runs with `flotilla runs ls`; check REDIS_URL and FLOTILLA_PREFIX; a final run is deleted when its retention passes",
-  });
+  throw new FleetError(
+    "RUN_UNKNOWN",
+    `Expected the id of a run; got ${JSON.stringify(runId.slice(0, 80))}, which this Redis does not hold.`,
+    {
+      at: "runId",
+      remedy:
+        "list the runs with `flotilla runs ls`; check REDIS_URL and FLOTILLA_PREFIX; a final run is deleted when its retention passes",
+    },
+  );
 }

@@ -93,8 +93,7 @@ export function createRunHandle<A extends FleetTypes = FleetTypes>(deps: RunDeps
     },
     events: (options = {}) => follow(deps, id, options),
     text: ({ signal } = {}) => textOf(follow(deps, id, { signal })),
-    // The worker checked the output against the agent's outputType before it was stored; types cannot see that.
-    result: async (options) => (await result(options)) as FleetResult<A>,
+    result,
     async output(options) {
       const ended = await result(options);
       if (ended.status !== "completed") throw new RunError(ended);
@@ -184,10 +183,14 @@ function storedResolution(resolution: HandleResolution): Parameters<RunStore["re
 function notOpen(info: RunInfo): FleetError {
   const open = [...info.openIntents, ...info.approvals].map(({ callId }) => callId);
   const waits = open.length === 0 ? "nothing waits for a decision" : `open are ${open.join(", ")}`;
-  return new FleetError("DECISION_NOT_OPEN", `Run ${info.runId} is ${info.status}${info.suspension === undefined ? "" : ` (${info.suspension})`}; ${waits}.`, {
-    at: info.runId,
-    remedy: `see what is open with \`flotilla runs show ${info.runId}\``,
-  });
+  return new FleetError(
+    "DECISION_NOT_OPEN",
+    `Run ${info.runId} is ${info.status}${info.suspension === undefined ? "" : ` (${info.suspension})`}; ${waits}.`,
+    {
+      at: info.runId,
+      remedy: `see what is open with \`flotilla runs show ${info.runId}\``,
+    },
+  );
 }
 
 const waitAborted = (id: string, how: string): FleetError =>

@@ -115,10 +115,16 @@ export function createRunProducer<A extends FleetTypes = FleetTypes>(deps: RunPr
 type Prepared = { readonly index: number; readonly submission: Submission } | { readonly index: number; readonly error: FleetError };
 type Prepare = (agent: string, input: unknown, options: SubmitOptions, path?: string) => Submission;
 
-function prepareOne(prepare: Prepare, request: SubmitOptions & { readonly agent: string; readonly input: unknown }, index: number): Prepared {
+function prepareOne(
+  prepare: Prepare,
+  request: SubmitOptions & { readonly agent: string; readonly input: unknown },
+  index: number,
+): Prepared {
   const answer = answerOf(() => {
     if (request === null || typeof request !== "object") {
-      throw new FleetError("INPUT_INVALID", `Expected runs[${index}] to be an object with agent and input; got ${typeof request}.`, { at: `runs[${index}]` });
+      throw new FleetError("INPUT_INVALID", `Expected runs[${index}] to be an object with agent and input; got ${typeof request}.`, {
+        at: `runs[${index}]`,
+      });
     }
     const { agent, input, ...options } = request;
     return prepare(agent, input, options, `runs[${index}].`);
@@ -139,7 +145,9 @@ function answerOf<T>(make: () => T): { readonly run: T } | { readonly error: Fle
 function queueOfAgent(agents: RunProducerDeps["agents"], agent: string, path = ""): string | undefined {
   const name = agentNameSchema.safeParse(agent);
   if (!name.success) {
-    throw new FleetError("INPUT_INVALID", `Expected the name of an agent; got ${JSON.stringify(agent)?.slice(0, 80) ?? "nothing"}.`, { at: `${path}agent` });
+    throw new FleetError("INPUT_INVALID", `Expected the name of an agent; got ${JSON.stringify(agent)?.slice(0, 80) ?? "nothing"}.`, {
+      at: `${path}agent`,
+    });
   }
   if (agents === undefined) return undefined;
   const entry = agents.get(agent);
@@ -151,10 +159,14 @@ function acceptedId(reply: SubmitReply | undefined, submission: Submission, path
   if (reply === undefined) throw new Error(`The store gave no answer for run ${submission.runId}.`);
   if (reply.status === "created" || reply.status === "duplicate") return reply.runId;
   if (reply.status === "unknown-agent") throw unknownAgent(submission.agent, reply.known, path);
-  throw new FleetError("IDEMPOTENCY_CONFLICT", `Idempotency key ${JSON.stringify(submission.idempotencyKey)} belongs to run ${reply.runId}, with another input.`, {
-    at: `${path}idempotencyKey`,
-    remedy: "use a new key for a new input; agent, input, context and settings count as the input",
-  });
+  throw new FleetError(
+    "IDEMPOTENCY_CONFLICT",
+    `Idempotency key ${JSON.stringify(submission.idempotencyKey)} belongs to run ${reply.runId}, with another input.`,
+    {
+      at: `${path}idempotencyKey`,
+      remedy: "use a new key for a new input; agent, input, context and settings count as the input",
+    },
+  );
 }
 
 function unknownAgent(agent: string, known: readonly string[], path: string): FleetError {
@@ -167,10 +179,14 @@ function unknownAgent(agent: string, known: readonly string[], path: string): Fl
   }
   const names = closestFirst(agent, known);
   const more = names.length > 20 ? ` and ${names.length - 20} more` : "";
-  return new FleetError("AGENT_UNKNOWN", `Expected one of the agents ${names.slice(0, 20).join(", ")}${more}; got ${JSON.stringify(agent)}.`, {
-    at,
-    remedy: `use ${JSON.stringify(names[0])}, or start a worker whose fleet has ${JSON.stringify(agent)}`,
-  });
+  return new FleetError(
+    "AGENT_UNKNOWN",
+    `Expected one of the agents ${names.slice(0, 20).join(", ")}${more}; got ${JSON.stringify(agent)}.`,
+    {
+      at,
+      remedy: `use ${JSON.stringify(names[0])}, or start a worker whose fleet has ${JSON.stringify(agent)}`,
+    },
+  );
 }
 
 function runIds(clock: Clock): () => string {

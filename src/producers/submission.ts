@@ -107,5 +107,7 @@ function parse<T>(schema: z.ZodType<T>, value: unknown, path: string): T {
 /** Drops members that are there but undefined, so that they do not hide a default. */
 function defined<T extends object>(value: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
   // Object.fromEntries forgets the keys' types; only members were left out.
-  return Object.fromEntries(Object.entries(value).filter(([, member]) => member !== undefined)) as { [K in keyof T]?: Exclude<T[K], undefined> };
+  return Object.fromEntries(Object.entries(value).filter(([, member]) => member !== undefined)) as {
+    [K in keyof T]?: Exclude<T[K], undefined>;
+  };
 }

@@ -5,7 +5,11 @@ import type { RunResult } from "../protocol/run.ts";
 export type FleetTypes = Readonly<Record<string, { readonly output: unknown }>>;
 
 /** The agents of a fleet, read from its phantom property; any name for everything else. */
-export type AgentsOf<F> = F extends { readonly "~agents"?: infer A } ? (NonNullable<A> extends FleetTypes ? NonNullable<A> : FleetTypes) : FleetTypes;
+export type AgentsOf<F> = F extends { readonly "~agents"?: infer A }
+  ? NonNullable<A> extends FleetTypes
+    ? NonNullable<A>
+    : FleetTypes
+  : FleetTypes;
 
 export type AgentName<A extends FleetTypes> = keyof A & string;
 

@@ -4,6 +4,7 @@
  */
 
 export const ERRORS = {
+  AGENT_FAILED: "The agent's own code failed, again and again.",
   AGENT_UNKNOWN: "No worker has ever announced an agent of this name.",
   AGENT_INVALID: "The fleet's map of agents holds something that cannot run.",
   BACKEND_UNREACHABLE: "Redis did not answer.",

@@ -14,6 +14,7 @@ import { bullPrefix, bullQueueName } from "../redis/keys.ts";
 import { RELEASE } from "../release.ts";
 import { type Heartbeat, startHeartbeat } from "./heartbeat.ts";
 import { createHeldRuns } from "./held-runs.ts";
+import { openMcpPool } from "./mcp-pool.ts";
 import { processWake, type WakeDeps, type WakeOptions } from "./process-wake.ts";
 import { startReconciler } from "./reconciler.ts";
 import { letGo } from "./shutdown.ts";
@@ -77,6 +78,7 @@ export async function startFleetWorker(deps: FleetWorkerDeps, options: WorkerOpt
     (message) => log.warn({ event: "heartbeat.errored", message }, "leases could not be renewed; it goes on trying"),
   );
   const wakeDeps: WakeDeps = { ...deps, held, workerId, options };
+  const mcp = await openMcpPool(catalog, clock, log);
   const unwatch = await store.watchStops((runId, reason) => held.abort(runId, reason));
   const announce = announcer(wakeDeps, queues, options.concurrency, () => held.size);
   await announce.now();
@@ -92,7 +94,7 @@ export async function startFleetWorker(deps: FleetWorkerDeps, options: WorkerOpt
     await paused;
     await Promise.all(bullWorkers.map((worker) => inTime(clock, worker.close())));
     announce.stop();
-    await inTime(clock, Promise.all([reconciler.close(), heartbeat.close(), unwatch(), store.withdraw(workerId)]));
+    await inTime(clock, Promise.all([reconciler.close(), heartbeat.close(), unwatch(), mcp.close(), store.withdraw(workerId)]));
     log.info({ event: "worker.closed", workerId }, "worker closed");
     done.resolve();
   };

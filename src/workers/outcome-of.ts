@@ -1,5 +1,5 @@
 /** The one map from what happened in a hop to what becomes of the run. A business outcome never throws. */
-import { ReplayDivergedError, TruncatedAnswerError } from "../agents/hop-state.ts";
+import { ReplayDivergedError } from "../agents/hop-state.ts";
 import type { AbortReason } from "../agents/ports.ts";
 import type { HopResult } from "../agents/run-hop.ts";
 import { classifyFailure, type Failure } from "../models/classify.ts";
@@ -61,7 +61,6 @@ function ofError(error: unknown, modelKey: string | undefined, parts: OutcomePar
   if (error instanceof ReplayDivergedError) {
     return { type: "suspended", suspension: "replay-diverged", error: { code: "REPLAY_DIVERGED", message: error.message } };
   }
-  if (error instanceof TruncatedAnswerError) return failed("MODEL_OUTPUT_TRUNCATED", error.message);
   const failure = classifyFailure(error, parts.nowMs);
   switch (failure.kind) {
     case "rate-limited":
@@ -85,7 +84,7 @@ function ofError(error: unknown, modelKey: string | undefined, parts: OutcomePar
       return { type: "refused", error: { code: "refused", message: failure.message, answer: cut(failure.refusal, LIMITS.errorChars) } };
     case "aborted":
       // By whom, the reason in `aborted` would say; without one somebody's own signal ended the call.
-      return retryOrFail({ kind: "transient", code: "AGENT_INVALID", message: failure.message }, parts);
+      return retryOrFail({ kind: "transient", code: "AGENT_FAILED", message: failure.message }, parts);
   }
 }
 

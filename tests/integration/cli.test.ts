@@ -11,7 +11,8 @@ import { reply } from "../../examples/support-desk/rules.ts";
 
 const MAIN = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url));
 const FLEET = fileURLToPath(new URL("../../examples/support-desk/fleet.ts", import.meta.url));
-const TICKET = "Ticket T-1001\nFrom: mara.lind@example.com\nSubject: Charged twice\n\nTwo payments of 49.90 EUR for order H-20431. Please refund one.";
+const TICKET =
+  "Ticket T-1001\nFrom: mara.lind@example.com\nSubject: Charged twice\n\nTwo payments of 49.90 EUR for order H-20431. Please refund one.";
 
 interface Running {
   readonly process: ChildProcess;
@@ -26,11 +27,17 @@ function folder(): string {
   return made;
 }
 
-function desk(provider?: FakeProvider) {
+function desk(provider?: FakeProvider, redisUrl = inject("redisUrl")) {
   const cwd = folder();
   const { OPENAI_API_KEY: _key, ...inherited } = process.env;
   const model = provider === undefined ? {} : { OPENAI_BASE_URL: provider.url, OPENAI_API_KEY: "k" };
-  const env = { ...inherited, REDIS_URL: inject("redisUrl"), FLOTILLA_PREFIX: newPrefix(), SUPPORT_DESK_REFUNDS: path.join(cwd, "refunds.jsonl"), ...model };
+  const env = {
+    ...inherited,
+    REDIS_URL: redisUrl,
+    FLOTILLA_PREFIX: newPrefix(),
+    SUPPORT_DESK_REFUNDS: path.join(cwd, "refunds.jsonl"),
+    ...model,
+  };
   const start = (...args: string[]): Running => {
     const child = spawn(process.execPath, [MAIN, ...args], { cwd, env, stdio: ["ignore", "pipe", "pipe"] });
     onTestFinished(() => void child.kill("SIGKILL"));
@@ -38,7 +45,9 @@ function desk(provider?: FakeProvider) {
     let talk = "";
     child.stdout.on("data", (data) => (out += String(data)));
     child.stderr.on("data", (data) => (talk += String(data)));
-    const ended = new Promise<{ code: number | null; out: string; talk: string }>((resolve) => child.once("close", (code) => resolve({ code, out, talk })));
+    const ended = new Promise<{ code: number | null; out: string; talk: string }>((resolve) =>
+      child.once("close", (code) => resolve({ code, out, talk })),
+    );
     const says = (words: string): Promise<void> =>
       new Promise((resolve, reject) => {
         const look = (): void => void (talk.includes(words) && resolve());
@@ -51,7 +60,7 @@ function desk(provider?: FakeProvider) {
   return { cwd, start, run: (...args: string[]) => start(...args).ended };
 }
 
-async function provider(options: Parameters<typeof startFakeProvider>[0] = {}): Promise<FakeProvider> {
+async function startProvider(options: Parameters<typeof startFakeProvider>[0] = {}): Promise<FakeProvider> {
   const started = await startFakeProvider({ reply, ...options });
   onTestFinished(() => started.close());
   return started;
@@ -59,7 +68,7 @@ async function provider(options: Parameters<typeof startFakeProvider>[0] = {}): 
 
 describe("the command line", { tags: ["redis", "processes", "slow"] }, () => {
   test("submits, waits, shows, lists and finds the run again by its key", async () => {
-    const { start, run } = desk(await provider());
+    const { start, run } = desk(await startProvider());
     const worker = start("worker", "--fleet", FLEET);
     await worker.says("worker.started");
 
@@ -85,7 +94,7 @@ describe("the command line", { tags: ["redis", "processes", "slow"] }, () => {
   });
 
   test("Ctrl-C leaves a run that goes on, and says how to come back", async () => {
-    const { start, run } = desk(await provider({ latencyMs: 1_500 }));
+    const { start, run } = desk(await startProvider({ latencyMs: 1_500 }));
     const worker = start("worker", "--fleet", FLEET);
     await worker.says("worker.started");
     const waiting = start("submit", "triage", TICKET, "--wait");
@@ -100,8 +109,15 @@ describe("the command line", { tags: ["redis", "processes", "slow"] }, () => {
     expect(tailed.talk).not.toContain("queued for");
   });
 
+  test("exits with 4 when Redis does not answer, told once", async () => {
+    const { run } = desk(undefined, "redis://127.0.0.1:1");
+    const refused = await run("runs", "show", "r0-01jd3xk2v7w8y9z0a1b2c3d4e5");
+    expect(refused).toMatchObject({ code: 4, out: "" });
+    expect(refused.talk.match(/BACKEND_UNREACHABLE/g)).toHaveLength(1);
+  });
+
   test("a failed run exits with 1 and tells its reason on stderr", async () => {
-    const { start, run } = desk(await provider({ faults: () => ({ status: 401, errorMessage: "bad key" }) }));
+    const { start, run } = desk(await startProvider({ faults: () => ({ status: 401, errorMessage: "bad key" }) }));
     const worker = start("worker", "--fleet", FLEET);
     await worker.says("worker.started");
     const failed = await run("submit", "triage", TICKET, "--wait");

@@ -56,7 +56,8 @@ async function readUntil(events: AsyncIterable<FollowedEvent>, last: (event: Fol
   return seen;
 }
 
-const textOf = (events: readonly FollowedEvent[]): string => events.map((event) => (event.type === "text.delta" ? event.text : "")).join("");
+const textOf = (events: readonly FollowedEvent[]): string =>
+  events.map((event) => (event.type === "text.delta" ? event.text : "")).join("");
 const isText = (event: FollowedEvent): boolean => event.type === "text.delta";
 
 describe("following a run on Redis", { tags: ["redis"] }, () => {

@@ -35,13 +35,23 @@ describe("a producer on Redis", { tags: ["redis"] }, () => {
     const run = await producer.submit("triage", "a secret");
     await queue.add([{ runId: run.id, wake: 0, agent: "triage", queue: "desk", priority: "normal", continuation: false }]);
     const jobs = await bull.getJobs(["waiting"]);
-    expect(jobs.map(({ id, name, data }) => ({ id, name, data }))).toEqual([{ id: `${run.id}-0`, name: "triage", data: { v: 1, minor: 0, runId: run.id, wake: 0 } }]);
+    expect(jobs.map(({ id, name, data }) => ({ id, name, data }))).toEqual([
+      { id: `${run.id}-0`, name: "triage", data: { v: 1, minor: 0, runId: run.id, wake: 0 } },
+    ]);
     expect(jobs[0]?.opts).toMatchObject({ removeOnComplete: true, removeOnFail: true, attempts: 3 });
   });
 
   test("puts continuations ahead, then runs as they came, then low ones", async () => {
     const { queue, bull } = setup();
-    const wake = (runId: string, more = {}) => ({ runId, wake: 0, agent: "triage", queue: "desk", priority: "normal" as const, continuation: false, ...more });
+    const wake = (runId: string, more = {}) => ({
+      runId,
+      wake: 0,
+      agent: "triage",
+      queue: "desk",
+      priority: "normal" as const,
+      continuation: false,
+      ...more,
+    });
     const ids = ["0", "1", "2", "3"].map((digit) => `r0-01jd3xk2v7w8y9z0a1b2c3d4e${digit}`);
     const [low = "", first = "", second = "", next = ""] = ids;
     await queue.add([wake(low, { priority: "low" })]);
@@ -66,7 +76,7 @@ describe("a producer on Redis", { tags: ["redis"] }, () => {
     await expect(producer.submit("triage", "x")).rejects.toMatchObject({ code: "NO_WORKERS" });
   });
 
-  test("takes 10,000 runs with flat memory, each once", { tags: ["slow"] }, async () => {
+  test("takes 10,000 runs, each once", { tags: ["slow"] }, async () => {
     const { producer, bull } = setup();
     function* requests(): Generator<RunRequest> {
       for (let index = 0; index < 10_000; index++) yield { agent: "triage", input: `${index} ${"x".repeat(2_000)}` };

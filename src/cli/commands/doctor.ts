@@ -38,7 +38,13 @@ export function addDoctor(program: Command, context: CliContext, exit: (code: nu
 const MARKS = { ok: "ok", warn: "note", bad: "BAD" } as const;
 
 export const drawFindings = (found: readonly Finding[]): string[] =>
-  table(found.map(({ check, state, text, remedy }) => [MARKS[state], check, remedy === undefined || state === "ok" ? text : `${text} Try: ${remedy}`]));
+  table(
+    found.map(({ check, state, text, remedy }) => [
+      MARKS[state],
+      check,
+      remedy === undefined || state === "ok" ? text : `${text} Try: ${remedy}`,
+    ]),
+  );
 
 /** A Redis that is away is told from other faults. */
 export function exitOf(found: readonly Finding[]): number {
@@ -53,7 +59,8 @@ async function* examine(context: CliContext, fleetFlag: string | undefined): Asy
   yield* await attempt("redis", async () => redisFindings(context));
   yield* await attempt("fleet file", async () => {
     const file = findFleetFile(context.cwd, fleetFlag);
-    if (file === undefined) return [{ check: "fleet file", state: "warn", text: "none here; workers use the stock specialists.", remedy: "flotilla init" }];
+    if (file === undefined)
+      return [{ check: "fleet file", state: "warn", text: "none here; workers use the stock specialists.", remedy: "flotilla init" }];
     await loadFleetFile(file);
     return [{ check: "fleet file", state: "ok", text: file }];
   });
@@ -62,8 +69,16 @@ async function* examine(context: CliContext, fleetFlag: string | undefined): Asy
 function keyFindings(context: CliContext): Finding[] {
   const { hasOpenAiKey, openAiBaseUrl, liteLlmBaseUrl } = context.settings();
   const route = openAiBaseUrl ?? liteLlmBaseUrl;
-  if (hasOpenAiKey || route !== undefined) return [{ check: "model key", state: "ok", text: route === undefined ? "OPENAI_API_KEY is set" : `models at ${new URL(route).host}` }];
-  return [{ check: "model key", state: "warn", text: "OPENAI_API_KEY is not set.", remedy: "set it where workers run; `flotilla demo` needs none" }];
+  if (hasOpenAiKey || route !== undefined)
+    return [{ check: "model key", state: "ok", text: route === undefined ? "OPENAI_API_KEY is set" : `models at ${new URL(route).host}` }];
+  return [
+    {
+      check: "model key",
+      state: "warn",
+      text: "OPENAI_API_KEY is not set.",
+      remedy: "set it where workers run; `flotilla demo` needs none",
+    },
+  ];
 }
 
 async function redisFindings({ env, cwd, io, clock, settings }: CliContext): Promise<Finding[]> {
@@ -94,6 +109,8 @@ async function attempt(check: string, look: () => Promise<Finding[]>): Promise<F
   } catch (error) {
     if (!isFleetError(error)) throw error;
     const isRedis = exitCodeOf(error) === EXIT.unreachable.code;
-    return [{ check: isRedis ? "redis" : check, state: "bad", text: `${error.code} ${error.message}`, remedy: error.remedy, code: error.code }];
+    return [
+      { check: isRedis ? "redis" : check, state: "bad", text: `${error.code} ${error.message}`, remedy: error.remedy, code: error.code },
+    ];
   }
 }

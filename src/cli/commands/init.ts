@@ -50,12 +50,17 @@ export function addInit(program: Command, context: CliContext): void {
 async function init({ cwd, io }: CliContext, json: boolean): Promise<void> {
   const there = Object.keys(FILES).find((name) => existsSync(path.join(cwd, name)));
   if (there !== undefined) {
-    throw new FleetError("USAGE", `The file ${there} is there already; nothing was written.`, { at: path.join(cwd, there), remedy: "run init in another folder, or move the file" });
+    throw new FleetError("USAGE", `The file ${there} is there already; nothing was written.`, {
+      at: path.join(cwd, there),
+      remedy: "run init in another folder, or move the file",
+    });
   }
   // "wx" refuses a file that appeared meanwhile.
   for (const [name, text] of Object.entries(FILES)) await writeFile(path.join(cwd, name), text, { flag: "wx" });
   if (json) io.out(JSON.stringify({ written: Object.keys(FILES) }));
   else for (const name of Object.keys(FILES)) io.out(name);
   io.say('In package.json: "type": "module", and "scripts": { "dev": "flotilla dev", "worker": "flotilla worker" }.');
-  io.say("Install: npm install flotilla @openai/agents zod. Then: flotilla dev, and elsewhere: flotilla submit triage \"Where is order 17?\" --wait");
+  io.say(
+    'Install: npm install flotilla @openai/agents zod. Then: flotilla dev, and elsewhere: flotilla submit triage "Where is order 17?" --wait',
+  );
 }

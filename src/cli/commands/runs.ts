@@ -58,7 +58,9 @@ function addLooking(runs: Command, context: CliContext, exit: Exit): void {
     .option("--after <cursor>", "continue behind this event")
     .option("--json", "print one JSON object per event")
     .action((id: string, flags: JsonFlag & { readonly after?: string }) =>
-      withRun(context, id, async (run) => exit((await tailRun(context, run, { after: flags.after, json: flags.json === true, textTo: "data" })).exitCode)),
+      withRun(context, id, async (run) =>
+        exit((await tailRun(context, run, { after: flags.after, json: flags.json === true, textTo: "data" })).exitCode),
+      ),
     );
 }
 
@@ -86,7 +88,9 @@ function addDeciding(runs: Command, context: CliContext): void {
     .option("--message <text>", "what the agent is told")
     .option("--json", "print JSON")
     .action((id: string, call: string, flags: JsonFlag & { readonly message?: string }) =>
-      withRun(context, id, async (run) => print(context, flags, await run.reject(call, flags.message).then(() => ({ status: "rejected" })), run.id)),
+      withRun(context, id, async (run) =>
+        print(context, flags, await run.reject(call, flags.message).then(() => ({ status: "rejected" })), run.id),
+      ),
     );
   runs
     .command("resolve")
@@ -129,10 +133,14 @@ async function show(context: CliContext, run: RunHandle, store: RunStore, { json
 /** @throws FleetError INPUT_INVALID before anything is connected. */
 async function withRun(context: CliContext, id: string, work: (run: RunHandle, store: RunStore) => Promise<void>): Promise<void> {
   if (!runIdSchema.safeParse(id).success) {
-    throw new FleetError("INPUT_INVALID", `Expected a run id such as r0-01jd3xk2v7w8y9z0a1b2c3d4e5; got ${JSON.stringify(id.slice(0, 80))}.`, {
-      at: "<run>",
-      remedy: "list the runs with `flotilla runs ls`",
-    });
+    throw new FleetError(
+      "INPUT_INVALID",
+      `Expected a run id such as r0-01jd3xk2v7w8y9z0a1b2c3d4e5; got ${JSON.stringify(id.slice(0, 80))}.`,
+      {
+        at: "<run>",
+        remedy: "list the runs with `flotilla runs ls`",
+      },
+    );
   }
   await withProducer(context, (producer) => work(producer.run(id), producer.store));
 }
@@ -146,10 +154,15 @@ export function resolutionOf(call: string | undefined, { ran, notRun, fail, resa
   if (resample === true) given.push({ type: "resample" });
   const [only] = given;
   if (only === undefined || given.length > 1) {
-    throw new FleetError("USAGE", `Expected exactly one of --ran, --not-run, --fail, --resample; got ${given.length}.`, { at: "runs resolve" });
+    throw new FleetError("USAGE", `Expected exactly one of --ran, --not-run, --fail, --resample; got ${given.length}.`, {
+      at: "runs resolve",
+    });
   }
   if (call === undefined && (only.type === "ran" || only.type === "not-run")) {
-    throw new FleetError("USAGE", `Expected the id of the call for --${only.type}.`, { at: "<call>", remedy: "see the open calls with `flotilla runs show <run>`" });
+    throw new FleetError("USAGE", `Expected the id of the call for --${only.type}.`, {
+      at: "<call>",
+      remedy: "see the open calls with `flotilla runs show <run>`",
+    });
   }
   return only;
 }

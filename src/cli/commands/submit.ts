@@ -65,13 +65,17 @@ async function submit(context: CliContext, agent: string, input: string | undefi
 
 async function sayIfAlone(context: CliContext, run: Awaited<ReturnType<Producer["submit"]>>): Promise<void> {
   const { status, agent, liveWorker } = await run.status();
-  if (status === "queued" && !liveWorker) context.io.say(`No live worker has agent ${agent}: the run waits until one comes (\`flotilla worker\`).`);
+  if (status === "queued" && !liveWorker)
+    context.io.say(`No live worker has agent ${agent}: the run waits until one comes (\`flotilla worker\`).`);
 }
 
 async function inputText({ io }: CliContext, input: string | undefined): Promise<string> {
   const text = input === undefined || input === "-" ? await io.readInput() : input;
   if (text !== undefined && text.trim() !== "") return text;
-  throw new FleetError("USAGE", "Expected an input; got nothing.", { at: "input", remedy: "pass it as an argument, or pipe it in: `… | flotilla submit <agent> -`" });
+  throw new FleetError("USAGE", "Expected an input; got nothing.", {
+    at: "input",
+    remedy: "pass it as an argument, or pipe it in: `… | flotilla submit <agent> -`",
+  });
 }
 
 async function submitOptions(flags: SubmitFlags): Promise<SubmitOptions> {

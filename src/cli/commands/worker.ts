@@ -19,7 +19,10 @@ export function addWorker(program: Command, context: CliContext, exit: (code: nu
   program
     .command("worker")
     .description("take runs and work on them; SIGTERM finishes the durable step, a second one releases at once")
-    .option("--fleet <file>", "the file that exports `fleet`; default flotilla.config.ts, fleet.ts or src/fleet.ts, else the stock specialists")
+    .option(
+      "--fleet <file>",
+      "the file that exports `fleet`; default flotilla.config.ts, fleet.ts or src/fleet.ts, else the stock specialists",
+    )
     .option("--queues <names>", "only these queues, with commas between", queueNames)
     .option("--concurrency <n>", "at most this many runs at a time", wholeNumber("--concurrency", 1, 1_000))
     .action(async (flags: WorkerFlags) => exit(await startWorker(context, flags)));
@@ -28,7 +31,13 @@ export function addWorker(program: Command, context: CliContext, exit: (code: nu
 async function startWorker(context: CliContext, { fleet, queues, concurrency }: WorkerFlags): Promise<number> {
   const { prefix, logLevel } = context.settings();
   const file = findFleetFile(context.cwd, fleet);
-  await using redis = await provisionRedis({ env: context.env, allowJavaScript: false, dir: context.cwd, log: context.io.say, clock: context.clock });
+  await using redis = await provisionRedis({
+    env: context.env,
+    allowJavaScript: false,
+    dir: context.cwd,
+    log: context.io.say,
+    clock: context.clock,
+  });
   context.io.say(`worker: ${file ?? "stock specialists (no fleet file here)"} on ${redis.describe}`);
   return await runWorker(context, {
     loadFleet: () => (file === undefined ? loadStockFleet() : loadFleetFile(file)),
@@ -47,5 +56,7 @@ function queueNames(text: string): string[] {
   const names = text.split(",").map((name) => name.trim());
   const bad = names.find((name) => !queueNameSchema.safeParse(name).success);
   if (bad === undefined) return names;
-  throw new FleetError("USAGE", `Expected --queues to name queues by letters, digits, _ and -; got ${JSON.stringify(bad)}.`, { at: "--queues" });
+  throw new FleetError("USAGE", `Expected --queues to name queues by letters, digits, _ and -; got ${JSON.stringify(bad)}.`, {
+    at: "--queues",
+  });
 }

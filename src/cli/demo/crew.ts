@@ -60,7 +60,10 @@ export function startCrew(context: CliContext, { size, slots, fleetFile, env, lo
       const untilMs = context.clock.nowMs() + READY_WITHIN_MS;
       while (!signal.aborted && (await nameByPid(store)).size < size) {
         if (ended !== undefined || context.clock.nowMs() > untilMs) {
-          throw new FleetError("NO_WORKERS", `The demo's workers did not start: ${ended ?? "none answered"}.`, { at: logDir, remedy: `read the logs in ${logDir}` });
+          throw new FleetError("NO_WORKERS", `The demo's workers did not start: ${ended ?? "none answered"}.`, {
+            at: logDir,
+            remedy: `read the logs in ${logDir}`,
+          });
         }
         await context.clock.sleep(LOOK_EVERY_MS, signal);
       }

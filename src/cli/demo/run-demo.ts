@@ -137,9 +137,13 @@ async function workThrough(stage: Stage): Promise<{ finished: Finished[]; wasKil
     killed = crew.killOne(producer.store);
     context.io.say(`SIGKILL to ${await killed} in the middle of its work`);
   };
+  const workAndTell = async (ticket: Ticket): Promise<void> => {
+    const result = await workOne(stage, ticket);
+    if (result !== undefined) await done(result);
+  };
   for (const ticket of tickets) {
     if (signal.aborted) break;
-    const work = workOne(stage, ticket).then((result) => (result === undefined ? undefined : done(result)));
+    const work = workAndTell(ticket);
     open.add(work);
     // Only forgets it; whoever waits for `work` meets its error.
     const forget = (): void => void open.delete(work);
@@ -170,19 +174,34 @@ async function workOne({ producer, signal }: Stage, ticket: Ticket): Promise<Fin
   const result = await run.result();
   const output = result.status === "completed" ? result.output : undefined;
   const refundedCents = refundSchema.safeParse(output).data?.refundedCents ?? 0;
-  const row: DemoRow = { ticket: ticket.id, runId: run.id, status: result.status, agent: result.agent, requests: result.usage.requests, refundedCents };
+  const row: DemoRow = {
+    ticket: ticket.id,
+    runId: run.id,
+    status: result.status,
+    agent: result.agent,
+    requests: result.usage.requests,
+    refundedCents,
+  };
   const line = JSON.stringify({ ...row, usage: result.usage, ...("error" in result ? { error: result.error } : { output }) });
   return { row, usage: result.usage, turnsOf, line };
 }
 
 const refundSchema = z.object({ refundedCents: z.int().min(0) });
-const rowSchema = z.object({ ticket: z.string(), runId: z.string(), status: z.string(), agent: z.string(), requests: z.int(), refundedCents: z.int() });
+const rowSchema = z.object({
+  ticket: z.string(),
+  runId: z.string(),
+  status: z.string(),
+  agent: z.string(),
+  requests: z.int(),
+  refundedCents: z.int(),
+});
 const effectSchema = z.object({ key: z.string(), ticket: z.string(), amountCents: z.int() });
 
 /** Read back from the file, so that what is judged is what was written. */
 const readRows = async (file: string): Promise<DemoRow[]> => (await readLines(file)).map((line) => rowSchema.parse(JSON.parse(line)));
 
-const readEffects = async (file: string): Promise<DemoEffect[]> => (await readLines(file)).map((line) => effectSchema.parse(JSON.parse(line)));
+const readEffects = async (file: string): Promise<DemoEffect[]> =>
+  (await readLines(file)).map((line) => effectSchema.parse(JSON.parse(line)));
 
 async function readLines(file: string): Promise<string[]> {
   try {
@@ -204,7 +223,8 @@ interface Report {
 function report({ context: { io, cwd }, options, crew }: Stage, { finished, checks, tookMs, resultsFile }: Report): void {
   const usage = finished.map((entry) => entry.usage).reduce(addUsage, NO_USAGE);
   const turns = new Map<string, number>();
-  for (const { turnsOf } of finished) for (const [id, count] of turnsOf) turns.set(crew.nameOf(id), (turns.get(crew.nameOf(id)) ?? 0) + count);
+  for (const { turnsOf } of finished)
+    for (const [id, count] of turnsOf) turns.set(crew.nameOf(id), (turns.get(crew.nameOf(id)) ?? 0) + count);
   const ok = checks.every((check) => check.ok);
   const results = path.relative(cwd, resultsFile);
   if (options.json) {

@@ -17,7 +17,11 @@ export async function readTickets(file: string): Promise<Ticket[]> {
   try {
     text = await readFile(file, "utf8");
   } catch (error) {
-    throw new FleetError("INPUT_INVALID", `The tickets could not be read from ${file}.`, { at: file, cause: error, remedy: "name a JSONL file with --tickets" });
+    throw new FleetError("INPUT_INVALID", `The tickets could not be read from ${file}.`, {
+      at: file,
+      cause: error,
+      remedy: "name a JSONL file with --tickets",
+    });
   }
   const tickets = text
     .split("\n")
@@ -26,7 +30,11 @@ export async function readTickets(file: string): Promise<Ticket[]> {
     .map(({ line, at }) => parseTicket(line, at));
   const ids = new Set(tickets.map(({ id }) => id));
   if (tickets.length > 0 && ids.size === tickets.length) return tickets;
-  throw new FleetError("INPUT_INVALID", tickets.length === 0 ? `Expected tickets in ${file}; it is empty.` : `Expected each ticket's id once in ${file}.`, { at: file });
+  throw new FleetError(
+    "INPUT_INVALID",
+    tickets.length === 0 ? `Expected tickets in ${file}; it is empty.` : `Expected each ticket's id once in ${file}.`,
+    { at: file },
+  );
 }
 
 function parseTicket(line: string, at: string): Ticket {

@@ -1,5 +1,5 @@
 /** The SDK contract: a graph behaves in the fleet as it does in plain `Runner.run` — output, items, usage, hook order. */
-import { Agent, defineToolInputGuardrail, handoff, tool, ToolGuardrailFunctionOutputFactory } from "@openai/agents";
+import { Agent, defineToolInputGuardrail, handoff, type MCPServer, tool, ToolGuardrailFunctionOutputFactory } from "@openai/agents";
 import { removeAllTools } from "@openai/agents-core/extensions";
 import { functionCall } from "@openai/agents/testing";
 import { describe, expect, test } from "vitest";
@@ -18,6 +18,25 @@ const lookup = (note: (what: string) => void) =>
       return { found: q };
     },
   });
+
+const searchServer = (note: (what: string) => void): MCPServer => ({
+  name: "searcher",
+  cacheToolsList: true,
+  connect: async () => undefined,
+  close: async () => undefined,
+  invalidateToolsCache: async () => undefined,
+  listTools: async () => [
+    {
+      name: "search",
+      description: "Searches.",
+      inputSchema: { type: "object", properties: { q: { type: "string" } }, required: ["q"], additionalProperties: false },
+    },
+  ],
+  callTool: async (_name, args) => {
+    note(`search ${String(args?.["q"])}`);
+    return [{ type: "text", text: "a hit" }];
+  },
+});
 
 const CASES: Record<string, Case> = {
   "a text answer": {
@@ -135,6 +154,13 @@ const CASES: Record<string, Case> = {
       return { agents: { a }, entry: a };
     },
     script: [call("broken", {}, "c1"), say("it broke")],
+  },
+  "tools of an MCP server": {
+    graph: (note) => {
+      const a = new Agent({ name: "a", model: "m", mcpServers: [searchServer(note)] });
+      return { agents: { a }, entry: a };
+    },
+    script: [call("search", { q: "x" }, "c1"), say("found")],
   },
   "input and output guardrails that pass": {
     graph: (note) => {

@@ -1,9 +1,11 @@
 /** Where a journal over the Agents SDK breaks without a crash. Each trap was sprung once; each test names it. */
-import { Agent, type Model, Runner, tool, Usage } from "@openai/agents";
-import { assistantMessage, functionCall, ScriptedModel } from "@openai/agents/testing";
+import { Agent, OpenAIProvider, Runner, tool } from "@openai/agents";
+import { functionCall, ScriptedModel } from "@openai/agents/testing";
+import { OpenAI } from "openai";
 import { expect, test } from "vitest";
 import { z } from "zod";
 import { createFleet, currentCall, remoteAgent } from "../../../src/index.ts";
+import { startFakeProvider } from "../../../src/testing/fake-provider.ts";
 import { testFleet } from "../../../src/testing/test-fleet.ts";
 import { counted } from "../../support/dying-store.ts";
 import { answer, call, say } from "../../support/script.ts";
@@ -69,20 +71,16 @@ test("reused call ids: a provider that repeats its ids still has each call run",
   expect(ran).toEqual(["step", "step"]);
 });
 
-test("truncated chat answers: text cut off at the token limit is no success", async () => {
-  const model: Model = {
-    getResponse: async () => ({
-      usage: new Usage({ requests: 1 }),
-      output: [assistantMessage("half an ans")],
-      providerData: { choices: [{ finish_reason: "length" }] },
-    }),
-    getStreamedResponse: () => {
-      throw new Error("not streamed here");
-    },
-  };
+test.each([true, false])("truncated chat answers: text cut off at the token limit is no success (stream: %s)", async (stream) => {
+  await using provider = await startFakeProvider({ reply: () => ({ text: "half an ans", finishReason: "length" }) });
+  const openAIClient = new OpenAI({ apiKey: "k", baseURL: provider.url, maxRetries: 0 });
+  const model = await new OpenAIProvider({ openAIClient, useResponses: false }).getModel("m");
   const a = new Agent({ name: "a", model: "m" });
-  const fleet = testFleet(createFleet({ agents: { a: { agent: a, stream: false } } }), { models: { m: model } });
-  expect(await fleet.complete("a", "go")).toMatchObject({ status: "failed", error: { code: "MODEL_OUTPUT_TRUNCATED" } });
+  const fleet = testFleet(createFleet({ agents: { a: { agent: a, stream } } }), { models: { m: model } });
+  const result = await fleet.complete("a", "go");
+  expect(result).toMatchObject({ status: "failed", error: { code: "MODEL_OUTPUT_TRUNCATED" } });
+  // It was paid for all the same.
+  expect(result?.usage.outputTokens).toBeGreaterThan(0);
 });
 
 test("a guardrail that trips ends the run as blocked, with its name", async () => {

@@ -3,7 +3,15 @@ import { expect, test } from "vitest";
 import { drawBar } from "../../../src/cli/demo/progress.ts";
 import { type DemoEvidence, judge } from "../../../src/cli/demo/verdict.ts";
 
-const row = (ticket: string, more = {}) => ({ ticket, runId: `r-${ticket}`, status: "completed", agent: "refunds", requests: 3, refundedCents: 0, ...more });
+const row = (ticket: string, more = {}) => ({
+  ticket,
+  runId: `r-${ticket}`,
+  status: "completed",
+  agent: "refunds",
+  requests: 3,
+  refundedCents: 0,
+  ...more,
+});
 
 const GOOD: DemoEvidence = {
   tickets: ["a", "b"],

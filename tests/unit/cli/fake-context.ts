@@ -9,7 +9,9 @@ export interface FakeContext extends CliContext {
   interrupt(): void;
 }
 
-export function fakeContext(more: { readonly env?: Record<string, string>; readonly cwd?: string; readonly input?: string } = {}): FakeContext {
+export function fakeContext(
+  more: { readonly env?: Record<string, string>; readonly cwd?: string; readonly input?: string } = {},
+): FakeContext {
   const stdout: string[] = [];
   const stderr: string[] = [];
   const stops = new Set<(signal: string) => void>();
@@ -28,7 +30,10 @@ export function fakeContext(more: { readonly env?: Record<string, string>; reado
       redraw: (line) => void stderr.push(line),
       readInput: () => Promise.resolve(more.input),
     },
-    clock: { nowMs: () => 1_700_000_000_000, sleep: (_ms, signal) => new Promise((resolve) => signal?.addEventListener("abort", () => resolve(), { once: true })) },
+    clock: {
+      nowMs: () => 1_700_000_000_000,
+      sleep: (_ms, signal) => new Promise((resolve) => signal?.addEventListener("abort", () => resolve(), { once: true })),
+    },
     cwd: more.cwd ?? "/nowhere",
     env,
     settings: () => readSettings(env),

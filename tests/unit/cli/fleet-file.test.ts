@@ -14,12 +14,20 @@ function fileWith(text: string): string {
 
 test("a fleet file that throws is told with its place", async () => {
   const file = fileWith('export const a = 1;\nthrow new Error("no key");\n');
-  await expect(loadFleetFile(file)).rejects.toMatchObject({ code: "FLEET_FILE_INVALID", message: expect.stringContaining("no key"), at: expect.stringContaining("fleet.mjs") });
+  await expect(loadFleetFile(file)).rejects.toMatchObject({
+    code: "FLEET_FILE_INVALID",
+    message: expect.stringContaining("no key"),
+    at: expect.stringContaining("fleet.mjs"),
+  });
 });
 
 test("a file without a fleet is told with what it exports", async () => {
   const file = fileWith("export const team = {};\nexport default 1;\n");
-  await expect(loadFleetFile(file)).rejects.toMatchObject({ code: "FLEET_FILE_INVALID", message: expect.stringContaining("default, team"), remedy: expect.stringContaining("createFleet") });
+  await expect(loadFleetFile(file)).rejects.toMatchObject({
+    code: "FLEET_FILE_INVALID",
+    message: expect.stringContaining("default, team"),
+    remedy: expect.stringContaining("createFleet"),
+  });
 });
 
 test("a file that exports a fleet gives it", async () => {

@@ -50,12 +50,6 @@ describe("the command line", () => {
     expect(context.stderr[0]).toContain("REDIS_URL");
   });
 
-  test("exits with 4 when Redis does not answer", async () => {
-    const context = fakeContext({ env: { REDIS_URL: "redis://127.0.0.1:1" } });
-    expect(await runCli(["runs", "show", RUN], context)).toBe(4);
-    expect(context.stderr[0]).toMatch(/^BACKEND_UNREACHABLE /);
-  });
-
   test("prints its exit codes in the help, on stdout", async () => {
     const context = fakeContext();
     expect(await runCli(["--help"], context)).toBe(0);

@@ -48,10 +48,21 @@ test("text from a model cannot drive the terminal", () => {
 });
 
 test("columns are as wide as their widest cell", () => {
-  expect(table([["A", "BB", "C"], ["aaa", "b", "c"]])).toEqual(["A    BB  C", "aaa  b   c"]);
+  expect(
+    table([
+      ["A", "BB", "C"],
+      ["aaa", "b", "c"],
+    ]),
+  ).toEqual(["A    BB  C", "aaa  b   c"]);
 });
 
-test.each([[12, "12 ms"], [1_500, "1.5 s"], [61_000, "1 min 1 s"], [7_200_000, "2.0 h"], [172_800_000, "2.0 d"]])("%i ms reads as %s", (ms, text) => {
+test.each([
+  [12, "12 ms"],
+  [1_500, "1.5 s"],
+  [61_000, "1 min 1 s"],
+  [7_200_000, "2.0 h"],
+  [172_800_000, "2.0 d"],
+])("%i ms reads as %s", (ms, text) => {
   expect(formatMs(ms)).toBe(text);
 });
 
@@ -65,15 +76,30 @@ test("the doctor tells a missing Redis from other faults", () => {
   const ok = { check: "node", state: "ok", text: "" } as const;
   expect(exitOf([ok, { check: "workers", state: "warn", text: "" }])).toBe(0);
   expect(exitOf([ok, { check: "fleet file", state: "bad", text: "" }])).toBe(1);
-  expect(exitOf([{ check: "redis", state: "bad", text: "" }, { check: "fleet file", state: "bad", text: "" }])).toBe(4);
+  expect(
+    exitOf([
+      { check: "redis", state: "bad", text: "" },
+      { check: "fleet file", state: "bad", text: "" },
+    ]),
+  ).toBe(4);
 });
 
 test("only source files outside of generated folders restart the worker", () => {
   expect(["src/fleet.ts", "a.mjs", ".env"].map(isSourceChange)).toEqual([true, true, true]);
-  expect(["node_modules/x/a.js", ".flotilla/redis/dump.rdb", "src/.git/x.ts", "notes.md"].map(isSourceChange)).toEqual([false, false, false, false]);
+  expect(["node_modules/x/a.js", ".flotilla/redis/dump.rdb", "src/.git/x.ts", "notes.md"].map(isSourceChange)).toEqual([
+    false,
+    false,
+    false,
+    false,
+  ]);
 });
 
 test("settings have defaults, and an empty variable counts as not set", () => {
-  expect(readSettings({ REDIS_URL: "", OPENAI_API_KEY: "" })).toMatchObject({ redisUrl: undefined, prefix: "flotilla", logLevel: "info", hasOpenAiKey: false });
+  expect(readSettings({ REDIS_URL: "", OPENAI_API_KEY: "" })).toMatchObject({
+    redisUrl: undefined,
+    prefix: "flotilla",
+    logLevel: "info",
+    hasOpenAiKey: false,
+  });
   expect(() => readSettings({ OPENAI_BASE_URL: "not a url" })).toThrow(/OPENAI_BASE_URL/);
 });

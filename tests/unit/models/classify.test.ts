@@ -5,7 +5,6 @@ import { describe, expect, test } from "vitest";
 import { z } from "zod";
 import { classifyFailure } from "../../../src/models/classify.ts";
 import { DEFAULT_RATE_LIMIT_MS } from "../../../src/models/provider-errors.ts";
-import { refuseTruncated } from "../../../src/models/truncation.ts";
 import { FleetError } from "../../../src/protocol/errors.ts";
 import { type FakeReply, type FakeRule, startFakeProvider } from "../../../src/testing/fake-provider.ts";
 
@@ -150,15 +149,6 @@ test("an answer that the Responses API calls failed is transient", async () => {
   expect(await failureOf({ reply: { text: "x", finishReason: "failed" } })).toMatchObject({ kind: "transient", code: "MODEL_UNAVAILABLE" });
 });
 
-test("a text that the Chat API cut off is truncated instead of final output", async () => {
-  await using provider = await startFakeProvider({ reply: () => ({ text: "half an ans", finishReason: "length" }) });
-  const openAIClient = new OpenAI({ apiKey: "k", baseURL: provider.url, maxRetries: 0 });
-  const model = refuseTruncated(await new OpenAIProvider({ openAIClient, useResponses: false }).getModel("m"));
-  for (const stream of [false, true]) {
-    expect(await failureOf({ stream, agent: { model } })).toMatchObject({ kind: "final", code: "MODEL_OUTPUT_TRUNCATED" });
-  }
-});
-
 test("an empty Chat answer of the content filter is refused", async () => {
   expect(await failureOf({ api: "chat", reply: { finishReason: "content_filter" } })).toMatchObject({ kind: "refused" });
 });
@@ -275,7 +265,7 @@ test("anything else is transient: a lost network, a bug, a cycle of causes, a st
     kind: "transient",
     code: "MODEL_UNAVAILABLE",
   });
-  expect(classifyFailure(new TypeError("undefined is not a function"))).toMatchObject({ kind: "transient", code: "AGENT_INVALID" });
+  expect(classifyFailure(new TypeError("undefined is not a function"))).toMatchObject({ kind: "transient", code: "AGENT_FAILED" });
   const cycle: Error & { cause?: unknown } = new Error("round");
   cycle.cause = cycle;
   expect(classifyFailure(cycle).kind).toBe("transient");

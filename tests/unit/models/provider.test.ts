@@ -112,13 +112,6 @@ test("a failing call is made once: the client does not retry by itself", async (
   expect(fleet.fake.calls).toHaveLength(1);
 });
 
-test("a Chat answer that was cut off is an error on the way through the provider", async () => {
-  await using fleet = await setup((url) => openai(url, { FLOTILLA_OPENAI_API: "chat" }));
-  fleet.fake.setReply(() => ({ text: "half", finishReason: "length" }));
-  await expect(fleet.ask("gpt-x")).rejects.toMatchObject({ code: "MODEL_OUTPUT_TRUNCATED" });
-  await expect(fleet.ask("gpt-x", true)).rejects.toMatchObject({ code: "MODEL_OUTPUT_TRUNCATED" });
-});
-
 test("settings: empty is unset, and a wrong value names its variable", () => {
   expect(parseModelEnv({ OPENAI_API_KEY: "", OPENAI_BASE_URL: " ", FLOTILLA_OPENAI_API: "" })).toEqual({
     FLOTILLA_OPENAI_API: "responses",

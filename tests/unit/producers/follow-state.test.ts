@@ -104,7 +104,13 @@ function play(steps: readonly Step[]): { texts: Map<number, string>; events: Run
     for (const entry of stored.slice(from)) draw(state.event(entry));
     const { turn, attempt, offset } = state.position;
     const text = live.get(`${turn}/${attempt}`);
-    const chunks: LiveChunk[] = text === undefined ? [] : [{ offset: 0, text: text.slice(0, offset + 2) }, { offset: 1, text: text.slice(1) }];
+    const chunks: LiveChunk[] =
+      text === undefined
+        ? []
+        : [
+            { offset: 0, text: text.slice(0, offset + 2) },
+            { offset: 1, text: text.slice(1) },
+          ];
     draw(state.chunks(chunks));
   };
   /** The connection breaks in the middle of what one event shows. */

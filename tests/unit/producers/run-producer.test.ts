@@ -74,7 +74,10 @@ describe("submit", () => {
 
   test("names the closest agent first when the agent is unknown", async () => {
     const { producer } = setup();
-    await expect(producer.submit("refnds", "x")).rejects.toMatchObject({ code: "AGENT_UNKNOWN", message: expect.stringContaining("refunds, triage") });
+    await expect(producer.submit("refnds", "x")).rejects.toMatchObject({
+      code: "AGENT_UNKNOWN",
+      message: expect.stringContaining("refunds, triage"),
+    });
   });
 
   test("says that nobody announced an agent when neither catalog nor registry know one", async () => {
@@ -82,7 +85,19 @@ describe("submit", () => {
     const bare = createRunProducer({ store, queue, live, clock });
     await expect(bare.submit("triage", "x")).rejects.toMatchObject({ code: "NO_WORKERS" });
     await store.announce(
-      { v: 1, workerId: "w", host: "h", pid: 1, queues: ["q"], agents: ["triage"], slots: 1, busy: 0, startedAtMs: 0, seenAtMs: clock.nowMs(), release: "1" },
+      {
+        v: 1,
+        workerId: "w",
+        host: "h",
+        pid: 1,
+        queues: ["q"],
+        agents: ["triage"],
+        slots: 1,
+        busy: 0,
+        startedAtMs: 0,
+        seenAtMs: clock.nowMs(),
+        release: "1",
+      },
       [{ v: 1, name: "triage", queue: "q", version: "1", description: "", seenAtMs: clock.nowMs() }],
     );
     await expect(bare.submit("billing", "x")).rejects.toMatchObject({ code: "AGENT_UNKNOWN" });
@@ -168,7 +183,12 @@ describe("a run's handle", () => {
     const { producer, store } = setup();
     const run = await producer.submit("triage", "hello");
     const { token } = await take(store, run.id);
-    await store.end({ runId: run.id, token, outcome: { type: "failed", error: { code: "TURN_LIMIT", message: "20 turns" } }, retentionMs: 1_000 });
+    await store.end({
+      runId: run.id,
+      token,
+      outcome: { type: "failed", error: { code: "TURN_LIMIT", message: "20 turns" } },
+      retentionMs: 1_000,
+    });
     const error = await run.output().catch((reason: unknown) => reason);
     expect(error).toBeInstanceOf(RunError);
     expect(error).toMatchObject({ code: "RUN_NOT_COMPLETED", result: { status: "failed", error: { code: "TURN_LIMIT" } } });
@@ -228,7 +248,8 @@ describe("following", () => {
         begun = true;
         await live.append(run.id, 1, 1, { offset: 0, text: "Hel" });
       }
-      if (event.type === "text.delta") await store.end({ runId: run.id, token, outcome: { type: "completed", output: "Hello" }, retentionMs: 9_000 });
+      if (event.type === "text.delta")
+        await store.end({ runId: run.id, token, outcome: { type: "completed", output: "Hello" }, retentionMs: 9_000 });
     }
     expect(seen).toEqual(["run.queued", "attempt.started", "Hel", "run.completed"]);
     expect(await collect(run.events({ after: last }))).toEqual([]);
