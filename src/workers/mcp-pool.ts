@@ -15,7 +15,10 @@ export async function openMcpPool(catalog: Catalog, clock: Clock, log: Log): Pro
   const pool = await connectMcpServers(servers, { connectInParallel: true, dropFailed: false });
   const complain = (): void => {
     for (const server of pool.failed) {
-      log.warn({ event: "mcp.unreachable", server: server.name, err: pool.errors.get(server) }, "an MCP server is away; its tools fail until it is back");
+      log.warn(
+        { event: "mcp.unreachable", server: server.name, err: pool.errors.get(server) },
+        "an MCP server is away; its tools fail until it is back",
+      );
     }
   };
   complain();

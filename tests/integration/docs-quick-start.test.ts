@@ -19,7 +19,9 @@ const reply: FakeRule = ({ handoffs, tools, toolResults }) => {
   return { text: JSON.stringify({ reply: "One of the two charges comes back.", refundCents: 4200 }) };
 };
 
-test("quick start: triage hands off to refunds, whose structured output is printed; the same key finds the run that is there", { tags: ["processes", "redis", "real-redis"] }, async (context) => {
+test("quick start: triage hands off to refunds, whose structured output is printed; the same key finds the run that is there", {
+  tags: ["processes", "redis", "real-redis"],
+}, async (context) => {
   needs(context, "real-redis");
   // A server of its own: the example names no prefix, so it may share none.
   await using redis = await provisionRedis({ env: { PATH: process.env["PATH"] }, allowJavaScript: false, log: () => undefined });

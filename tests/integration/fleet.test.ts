@@ -1,6 +1,6 @@
 /** What a fleet on Redis promises to whoever submits runs and operates workers. */
 import { Agent, tool } from "@openai/agents";
-import { Queue } from "bullmq";
+import { Queue, Worker } from "bullmq";
 import { expect, test } from "vitest";
 import { z } from "zod";
 import { currentCall, remoteAgent, toolPolicy } from "../../src/index.ts";
@@ -86,7 +86,10 @@ test("workers serve the queues they are told: specialists scale apart", async ()
 
 test("a queue that no agent of the fleet lives on, and too few slots, are refused with a remedy", async () => {
   await using bundle = await setupInProcess(hello);
-  const fleet = bundle.fleet({ a: new Agent({ name: "a", model: "m" }), b: { agent: new Agent({ name: "b", model: "m" }), queue: "slow" } });
+  const fleet = bundle.fleet({
+    a: new Agent({ name: "a", model: "m" }),
+    b: { agent: new Agent({ name: "b", model: "m" }), queue: "slow" },
+  });
   await expect(fleet.worker({ queues: ["nowhere"] })).rejects.toMatchObject({ code: "INPUT_INVALID", at: "queues" });
   await expect(fleet.worker({ concurrency: 1 })).rejects.toMatchObject({ code: "INPUT_INVALID", at: "concurrency" });
 });
@@ -101,7 +104,10 @@ test("a model without a key is refused when the worker starts, not when a run ne
 
 test("a delayed run is not started before its time, and a deadline ends a run that nobody takes", async () => {
   await using bundle = await setupInProcess(hello);
-  const fleet = bundle.fleet({ a: new Agent({ name: "a", model: "m" }), b: { agent: new Agent({ name: "b", model: "m" }), queue: "unserved" } });
+  const fleet = bundle.fleet({
+    a: new Agent({ name: "a", model: "m" }),
+    b: { agent: new Agent({ name: "b", model: "m" }), queue: "unserved" },
+  });
   await fleet.worker({ ...bundle.workerOptions, queues: ["default"] });
   const delayed = await fleet.submit("a", "later", { delayMs: 700 });
   const expiring = await fleet.submit("b", "never", { deadlineMs: 500 });
@@ -155,6 +161,22 @@ test("I3: a wake that was lost between record and queue is offered again", async
   const redis = bundle.redis();
   const lost = await redis.keys(`${bullPrefix(bundle.prefix, 0)}:${bullQueueName("default")}*`);
   await redis.del(...lost);
+  await fleet.worker(bundle.workerOptions);
+  expect(await run.result({ timeoutMs: 30_000 })).toMatchObject({ status: "completed" });
+});
+
+test("I3: a process that dies between taking a job and beginning its run strands nothing", async () => {
+  await using bundle = await setupInProcess(hello);
+  const fleet = bundle.fleet({ a: new Agent({ name: "a", model: "m" }) });
+  const run = await fleet.submit("a", "go");
+  const taker = new Worker(bullQueueName("default"), null, {
+    connection: bundle.redis(),
+    prefix: bullPrefix(bundle.prefix, 0),
+    lockDuration: 1_000,
+    autorun: false,
+  });
+  expect(await taker.getNextJob("dead")).toMatchObject({ id: `${run.id}-0` });
+  await taker.close(true);
   await fleet.worker(bundle.workerOptions);
   expect(await run.result({ timeoutMs: 30_000 })).toMatchObject({ status: "completed" });
 });

@@ -2,6 +2,7 @@
 import { Redis } from "ioredis";
 import { expect, inject, onTestFinished, test, vi } from "vitest";
 import { connectRedis } from "../../src/redis/connection.ts";
+import { needs } from "../support/redis.ts";
 import { openRedisStore } from "../support/redis-store.ts";
 import { begin, completed, end, fact, intent, running, submission } from "../support/run-store-fixture.ts";
 
@@ -33,7 +34,9 @@ test("I10 submit, record, intent and end are one command each, begin is a script
   spy.mockRestore();
 });
 
-test("I3 a server that forgot the scripts gets their text", async () => {
+test("I3 a server that forgot the scripts gets their text", { tags: ["real-redis"] }, async (context) => {
+  // The JavaScript server never forgets a script.
+  needs(context, "real-redis");
   const redis = connectRedis({ url: inject("redisUrl"), role: "worker", name: "commands-test" });
   const { store, close } = openRedisStore(redis);
   onTestFinished(async () => {

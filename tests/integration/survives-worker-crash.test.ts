@@ -30,7 +30,9 @@ test("I1 I3 I4: a run whose worker is SIGKILLed in a model call is finished by a
   expect(new Set(bundle.effects()).size).toBe(2);
 });
 
-test("I8: followers see every turn once, and no text twice, across a SIGKILL in the middle of a streamed answer", { tags: ["processes"] }, async () => {
+test("I8: followers see every turn once, and no text twice, across a SIGKILL in the middle of a streamed answer", {
+  tags: ["processes"],
+}, async () => {
   await using bundle = await setup(async (call) => {
     const reply = usualReply(call);
     return reply.text === undefined ? reply : { ...reply, chunk: 8, chunkDelayMs: 40 };

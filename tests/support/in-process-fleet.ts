@@ -1,10 +1,10 @@
 /** A fleet with its worker in the test's own process, on the run's Redis, with a prefix of its own and a fake provider. */
 import { randomUUID } from "node:crypto";
-import { Redis } from "ioredis";
+import type { Redis } from "ioredis";
 import { inject } from "vitest";
 import type { AgentMap } from "../../src/agents/catalog.ts";
 import { createFleet, type FleetOptions, type FleetWorkerOptions, type Log } from "../../src/index.ts";
-import { redisOptions } from "../../src/redis/connection.ts";
+import { connectRedis } from "../../src/redis/connection.ts";
 import { createRedisRunStore } from "../../src/redis/redis-run-store.ts";
 import { systemClock } from "../../src/clock.ts";
 import { type FakeProvider, type FakeRule, startFakeProvider } from "../../src/testing/fake-provider.ts";
@@ -41,8 +41,7 @@ export async function setupInProcess(reply: FakeRule, redisUrl: string = inject(
   const log = recordingLog();
   const closing: Array<() => Promise<void>> = [];
   const redis = (): Redis => {
-    const connection = new Redis(redisOptions({ url: redisUrl, role: "producer" }));
-    connection.on("error", () => undefined);
+    const connection = connectRedis({ url: redisUrl, role: "worker", name: "test" });
     closing.push(async () => connection.disconnect());
     return connection;
   };

@@ -23,13 +23,17 @@ describe.each(PAGES)("%s", (page) => {
   });
 
   test("its ts blocks are files, or regions of files, that are compiled", () => {
-    const wrong = codeBlocks(page).filter(({ language, text }) => ["ts", "typescript", "js"].includes(language) && !compiled.has(text.trim()));
+    const wrong = codeBlocks(page).filter(
+      ({ language, text }) => ["ts", "typescript", "js"].includes(language) && !compiled.has(text.trim()),
+    );
     expect(wrong.map(({ text }) => text)).toEqual([]);
   });
 
   test("the npm scripts that it names exist", () => {
     const scripts: Record<string, string> = JSON.parse(readText("package.json")).scripts;
-    const named = spokenCode(page).flatMap((code) => [...code.matchAll(/\bnpm run (?:-s |--silent )?([\w:]+)/g)].map(([, name = ""]) => name));
+    const named = spokenCode(page).flatMap((code) =>
+      [...code.matchAll(/\bnpm run (?:-s |--silent )?([\w:]+)/g)].map(([, name = ""]) => name),
+    );
     expect(named.filter((name) => !(name in scripts))).toEqual([]);
   });
 
@@ -81,7 +85,10 @@ function asReader(text: string): string {
 }
 
 function dedent(text: string): string {
-  const depths = text.split("\n").filter((line) => line.trim() !== "").map((line) => /^ */.exec(line)?.[0].length ?? 0);
+  const depths = text
+    .split("\n")
+    .filter((line) => line.trim() !== "")
+    .map((line) => /^ */.exec(line)?.[0].length ?? 0);
   return text.replaceAll(new RegExp(`^ {${Math.min(...depths)}}`, "gm"), "");
 }
 
@@ -92,9 +99,9 @@ interface CommandLine {
 
 /** `flotilla runs show <run> --json` is the command `runs show` with one option. Found at the start of a span or line, and behind npm or npx. */
 function commandLines(code: string): CommandLine[] {
-  const match = /^(?:\w+=\S+ )*(?:npx |npm run flotilla -- |npm exec )?(flotilla|npm run flotilla --)(?: (.*))?$/.exec(code.replace("npm run flotilla -- ", "flotilla "));
+  const match = /^(?:\w+=\S+ )*(?:npx )?flotilla(?: (.*))?$/.exec(code.replace("npm run flotilla -- ", "flotilla "));
   if (match === null) return [];
-  const parts = (match[2] ?? "").split(/\s+/).filter((part) => part !== "");
+  const parts = (match[1] ?? "").split(/\s+/).filter((part) => part !== "");
   // Names only: what comes behind the first placeholder, option or path are arguments.
   const end = parts.findIndex((part) => !/^[a-z]+$/.test(part));
   const names = end === -1 ? parts : parts.slice(0, end);

@@ -14,7 +14,12 @@ const RESERVED: readonly ErrorCode[] = ["BATCH_INVALID"];
 const codes = Object.keys(ERRORS) as ErrorCode[];
 const [thrownPart = "", recordPart = ""] = readText(PAGE).split(RECORDS_ONLY);
 const sectionsOf = (text: string): Map<string, string> =>
-  new Map(text.split(/^## /m).slice(1).map((section) => [section.slice(0, section.indexOf("\n")).trim(), section]));
+  new Map(
+    text
+      .split(/^## /m)
+      .slice(1)
+      .map((section) => [section.slice(0, section.indexOf("\n")).trim(), section]),
+  );
 const thrown = sectionsOf(thrownPart.split("\n# Codes of FleetError\n")[1] ?? "");
 const inRecords = sectionsOf(recordPart);
 

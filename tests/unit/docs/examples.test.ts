@@ -6,6 +6,13 @@ import { payTools, type Payments } from "../../../examples/quick-start/policies.
 import { createFleet } from "../../../src/index.ts";
 import type { RunStore } from "../../../src/protocol/run-store.ts";
 import { testFleet } from "../../../src/testing/index.ts";
+import { readText } from "./pages.ts";
+
+test("the README counts the tickets that the demo has", () => {
+  const tickets = readText("examples/support-desk/tickets.jsonl").trim().split("\n").length;
+  expect(readText("README.md")).toContain(`a support desk's ${tickets} tickets`);
+  expect(readText("README.md")).toContain(`${tickets} tickets, ${tickets} results, one each`);
+});
 
 test("the example of docs/testing-agents.md passes", async () => {
   await expect(import("../../../examples/quick-start/check.ts")).resolves.toBeDefined();

@@ -9,7 +9,11 @@ export const readText = (file: string): string => readFileSync(`${ROOT}${file}`,
 const isThere = (file: string): boolean => globSync(file, { cwd: ROOT }).length > 0;
 
 /** The pages that are checked, as paths from the root. */
-export const PAGES: readonly string[] = ["README.md", "CONTRIBUTING.md", ...globSync(["docs/**/*.md", "examples/**/*.md"], { cwd: ROOT }).toSorted()].filter(isThere);
+export const PAGES: readonly string[] = [
+  "README.md",
+  "CONTRIBUTING.md",
+  ...globSync(["docs/**/*.md", "examples/**/*.md"], { cwd: ROOT }).toSorted(),
+].filter(isThere);
 
 export const filesOf = (...globs: readonly string[]): string[] => globSync(globs, { cwd: ROOT }).toSorted();
 
@@ -51,5 +55,10 @@ export const anchors = (page: string): Set<string> =>
 export function tableBehind(page: string, heading: string): string[][] {
   const [, behind = ""] = readText(page).split(`\n${heading}\n`);
   const rows = /(?:^\|.*\|\n)+/m.exec(behind)?.[0].trim().split("\n") ?? [];
-  return rows.slice(2).map((row) => row.slice(1, -1).split("|").map((cell) => cell.trim()));
+  return rows.slice(2).map((row) =>
+    row
+      .slice(1, -1)
+      .split("|")
+      .map((cell) => cell.trim()),
+  );
 }
