@@ -7,6 +7,7 @@ import { type Clock, systemClock } from "./clock.ts";
 import { createBullWakeQueue } from "./producers/bull-wake-queue.ts";
 import { createRunProducer, type RunProducer, type RunProducerDeps } from "./producers/run-producer.ts";
 import type { AgentsOf } from "./producers/types.ts";
+import { FleetError } from "./protocol/errors.ts";
 import type { RunInfo } from "./protocol/run.ts";
 import type { ListQuery, RunStore } from "./protocol/run-store.ts";
 import { connectRedis } from "./redis/connection.ts";
@@ -20,13 +21,13 @@ export type { HandleResolution, RunHandle, RunStatusReport, WaitOptions } from "
 export type { RunProducer, RunRequest, Submitted } from "./producers/run-producer.ts";
 export type { RunInput, SubmitOptions } from "./producers/submission.ts";
 export type { AgentsOf, FleetOutput, FleetResult, FleetTypes } from "./producers/types.ts";
-export { FleetError } from "./protocol/errors.ts";
+export { FleetError };
 export type { FollowedEvent } from "./protocol/events.ts";
 export type { RunInfo, RunResult } from "./protocol/run.ts";
 
 export interface ProducerOptions {
-  /** `redis://…`, or a connection of yours, which stays yours to close. */
-  readonly redis: string | Redis;
+  /** `redis://…`, or a connection of yours, which stays yours to close. Undefined or empty is an error: there is no default address. */
+  readonly redis: string | Redis | undefined;
   /** The fleet's key prefix. Default `flotilla`. */
   readonly prefix?: string;
   readonly clock?: Clock;
@@ -41,13 +42,22 @@ export interface Producer<F = unknown> extends RunProducer<AgentsOf<F>>, AsyncDi
   close(): Promise<void>;
 }
 
-/** Connects a producer. The caller closes it. */
+/**
+ * Connects a producer. The caller closes it.
+ * @throws FleetError REDIS_MISSING
+ */
 export function createProducer<F = unknown>({
   redis: given,
   prefix = DEFAULT_PREFIX,
   clock = systemClock,
   defaults,
 }: ProducerOptions): Producer<F> {
+  if (given === undefined || given === "") {
+    throw new FleetError("REDIS_MISSING", "The producer has no Redis.", {
+      at: "redis",
+      remedy: "set REDIS_URL to the address that the workers use",
+    });
+  }
   const redis = typeof given === "string" ? connectRedis({ url: given, role: "producer", name: "flotilla-producer" }) : given;
   const store = createRedisRunStore({ redis, clock, prefix });
   const live = createRedisLiveText({ redis, prefix });

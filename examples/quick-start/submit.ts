@@ -1,7 +1,7 @@
 import { createProducer } from "../../src/producer.ts";
 import type { fleet } from "./fleet.ts";
 
-await using producer = createProducer<typeof fleet>({ redis: process.env["REDIS_URL"] ?? "redis://127.0.0.1:6379" });
+await using producer = createProducer<typeof fleet>({ redis: process.env["REDIS_URL"] });
 
 const run = await producer.submit("triage", "I was charged twice for order 1842.", { tenant: "acme", idempotencyKey: "ticket-1842" });
 for await (const event of run.events()) console.error(event.type);

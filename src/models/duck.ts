@@ -18,8 +18,6 @@ export const numberField = (value: unknown, name: string): number | undefined =>
   return typeof found === "number" && Number.isFinite(found) ? found : undefined;
 };
 
-export const firstOf = (value: unknown): unknown => (Array.isArray(value) ? value[0] : undefined);
-
 /** Names of the value's class and its ancestors, nearest first, and its own `name`. */
 export function classNames(value: unknown): readonly string[] {
   if (!isObject(value)) return [];

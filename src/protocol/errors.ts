@@ -8,7 +8,6 @@ export const ERRORS = {
   AGENT_UNKNOWN: "No worker has ever announced an agent of this name.",
   AGENT_INVALID: "The fleet's map of agents holds something that cannot run.",
   BACKEND_UNREACHABLE: "Redis did not answer.",
-  BATCH_INVALID: "One of the runs submitted together is not valid; none was submitted.",
   CONTEXT_NOT_SERIALISABLE: "The run's context holds a value that JSON cannot carry.",
   DECISION_NOT_OPEN: "There is nothing to decide: the call is not waiting for a person.",
   FLEET_FILE_INVALID: "The fleet file could not be loaded, or holds no fleet.",

@@ -1,5 +1,5 @@
 /** Where a journal over the Agents SDK breaks without a crash. Each trap was sprung once; each test names it. */
-import { Agent, OpenAIProvider, Runner, tool } from "@openai/agents";
+import { Agent, addTraceProcessor, OpenAIProvider, Runner, run as runPlain, tool } from "@openai/agents";
 import { functionCall, ScriptedModel } from "@openai/agents/testing";
 import { OpenAI } from "openai";
 import { expect, test } from "vitest";
@@ -226,4 +226,41 @@ test("answers keep their order of items when several tools run at once", async (
   const fleet = testFleet(createFleet({ agents: { a } }), { models: { m: model } });
   expect(await fleet.complete("a", "go")).toMatchObject({ output: "done" });
   expect(ran.sort()).toEqual(["one", "two"]);
+});
+
+test("tracing export is off: a fleet's run gives nothing to the SDK's trace processors, which would send it to the provider", async () => {
+  const traced: string[] = [];
+  const note = (what: string) => async () => {
+    traced.push(what);
+  };
+  addTraceProcessor({
+    onTraceStart: note("trace"),
+    onTraceEnd: note("trace end"),
+    onSpanStart: note("span"),
+    onSpanEnd: note("span end"),
+    shutdown: async () => undefined,
+    forceFlush: async () => undefined,
+  });
+  const judge = new Agent({ name: "judge", model: "judge" });
+  const inner = new Agent({ name: "inner", model: "inner" });
+  const a = new Agent({
+    name: "a",
+    model: "m",
+    tools: [inner.asTool({ toolName: "ask", toolDescription: "Asks." })],
+    inputGuardrails: [
+      {
+        name: "judged",
+        runInParallel: false,
+        execute: async () => ({ tripwireTriggered: false, outputInfo: (await runPlain(judge, "ok?")).finalOutput }),
+      },
+    ],
+  });
+  const models = {
+    m: new ScriptedModel([call("ask", { input: "q" }), say("done")]),
+    judge: new ScriptedModel([say("fine")]),
+    inner: new ScriptedModel([say("i")]),
+  };
+  const fleet = testFleet(createFleet({ agents: { a } }), { models });
+  expect(await fleet.complete("a", "go")).toMatchObject({ status: "completed" });
+  expect(traced).toEqual([]);
 });
