@@ -7,8 +7,6 @@ import { filesOf, readText, tableBehind } from "./pages.ts";
 const PAGE = "docs/errors.md";
 const RECORDS_ONLY = "\n# Codes in run records only\n";
 
-/** Reserved for what is not built yet. A code that is used must leave this list, and nothing may join it without a section that says so. */
-
 // The table's keys, which `satisfies` makes the codes.
 const codes = Object.keys(ERRORS) as ErrorCode[];
 const [thrownPart = "", recordPart = ""] = readText(PAGE).split(RECORDS_ONLY);
