@@ -1,6 +1,6 @@
 /**
  * What one finished call looks like in the journal. Keys: `m:<frame>:<n>` for the n-th model call of a frame (one frame = one SDK run),
- * `t:<callId>` for a tool call. Call ids are rewritten from the model call's key, so a tool key is as stable as the journal itself.
+ * `t:<callId>` for a tool call. Call ids are rewritten and journaled with the answer, so a tool key is as stable as the journal itself.
  */
 import { createHash } from "node:crypto";
 import { type ModelRequest, type ModelResponse, Usage } from "@openai/agents";
@@ -22,8 +22,9 @@ const modelEntrySchema = z.object({
 
 const toolEntrySchema = z.object({
   v: z.literal(1),
-  output: jsonSchema.optional(),
-  context: z.object({ set: z.record(z.string(), jsonSchema), removed: z.array(z.string()) }).optional(),
+  // JSON by construction: it was parsed from text a moment ago.
+  output: z.unknown().optional(),
+  context: z.object({ set: z.record(z.string(), jsonSchema), removed: z.array(z.string()), order: z.int().optional() }).optional(),
 });
 export type ToolEntry = z.infer<typeof toolEntrySchema>;
 
@@ -74,7 +75,7 @@ export function fingerprintOf(modelName: string, request: ModelRequest): string 
       previousResponseId: request.previousResponseId,
       conversationId: request.conversationId,
       settings,
-      tools: [...request.tools].sort((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1)),
+      tools: request.tools.map(canonicalJson).sort(),
       handoffs: request.handoffs,
       outputType: request.outputType,
       prompt: request.prompt,
@@ -84,10 +85,16 @@ export function fingerprintOf(modelName: string, request: ModelRequest): string 
 
 export const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex").slice(0, 32);
 
-/** JSON with sorted keys, without functions and undefined. */
+/** JSON with sorted keys, without functions and undefined. Written out, because a replacer makes JSON.stringify several times slower. */
 export function canonicalJson(value: unknown): string {
-  return JSON.stringify(value, (_key, inner: unknown) => {
-    if (typeof inner !== "object" || inner === null || Array.isArray(inner)) return inner;
-    return Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)));
-  });
+  if (typeof value !== "object" || value === null) return scalar(value) ?? "null";
+  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(",")}]`;
+  if ("toJSON" in value && typeof value.toJSON === "function") return canonicalJson(value.toJSON());
+  const members: string[] = [];
+  for (const [key, inner] of Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1))) {
+    if (inner !== undefined && typeof inner !== "function") members.push(`${JSON.stringify(key)}:${canonicalJson(inner)}`);
+  }
+  return `{${members.join(",")}}`;
 }
+
+const scalar = (value: unknown): string | undefined => (typeof value === "bigint" ? String(value) : JSON.stringify(value));

@@ -102,10 +102,13 @@ function place(name: string, request: ModelRequest): PendingCall | undefined {
     hop.lastModelKey = key;
     return { ...base, recorded: recorded.response };
   }
-  if (frame.unreplayed.size > 0) throw diverged(hop, key, "the journal has later calls of this run, but not this one");
+  if (isBehindReplay(frame)) throw diverged(hop, key, "the journal has later calls of this run, but not this one");
   hop.signal.throwIfAborted();
   return { ...base, recorded: undefined };
 }
+
+/** True where a call that is not journaled comes before one that is: in the frame itself, or in one that went on when this one had ended. */
+const isBehindReplay = ({ unreplayed, caller }: Frame): boolean => unreplayed.size > 0 || (caller !== undefined && isBehindReplay(caller));
 
 function diverged(hop: HopState, key: string, why: string): ReplayDivergedError {
   const error = new ReplayDivergedError(`At model call ${key}, ${why}: the agent's code or input changed under the run.`);
@@ -128,18 +131,18 @@ async function journal(call: PendingCall, response: ModelResponse, finishReason:
   }
   const valueJson = encodeModelEntry(call.fingerprint, renamed);
   const top = call.frame.id === TOP_FRAME;
-  const stored = await call.hop.write({ key: call.key, valueJson, usage, turns: top ? 1 : 0, event: eventOf(call, renamed, top) });
+  const stored = await call.hop.write({ key: call.key, valueJson, usage, turns: top ? 1 : 0, event: eventOf(call, renamed, usage, top) });
   call.hop.lastModelKey = call.key;
   return stored === valueJson ? renamed : decodeModelEntry(stored).response;
 }
 
 const turnOf = (call: PendingCall): number => call.hop.identity.turnsBefore + call.index + 1;
 
-function eventOf(call: PendingCall, response: ModelResponse, top: boolean): RunEvent {
+function eventOf(call: PendingCall, response: ModelResponse, usage: ReturnType<typeof toUsage>, top: boolean): RunEvent {
   const shared = {
     ...call.hop.at(),
     model: call.model,
-    usage: toUsage(response.usage),
+    usage,
     durationMs: call.hop.clock.nowMs() - call.startedAtMs,
   };
   if (!top) return { type: "model.called", ...shared, scope: call.frame.id };
@@ -167,12 +170,14 @@ export const textOf = (response: ModelResponse): string =>
     .join("");
 
 /**
- * Call ids become a function of the call's place: some providers reuse theirs (the SDK then skips the call in silence), and a tool's
- * ledger key must be the same in every attempt.
+ * Call ids are made anew: some providers reuse theirs, and the SDK then skips the call in silence. They name the call's place and the attempt
+ * that sampled it, and are journaled with it: a replay finds the same ids, while a turn that is sampled anew gets others, so that neither an
+ * approval nor a result of the rejected answer is taken for one of the new.
  */
 function renameCalls(call: PendingCall, output: ModelResponse["output"]): ModelResponse["output"] {
   const frame = call.frame.id === TOP_FRAME ? "" : `f${call.frame.id.replace(".", "x")}`;
-  const prefix = `call_h${call.hop.identity.hop}${frame}t${call.index}`;
+  const { hop, attempt } = call.hop.identity;
+  const prefix = `call_h${hop}a${attempt}${frame}t${call.index}`;
   return output.map((item, position) => (item.type === "function_call" ? { ...item, callId: `${prefix}_${position}` } : item));
 }
 

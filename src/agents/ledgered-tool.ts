@@ -1,8 +1,8 @@
 /**
  * The ledger seam for tool calls (I5): a journaled result is replayed, and an undeclared tool says what it is about to do before it does it.
- * Tools are derived, never changed (I13); agents as tools are left alone, because the calls inside them are journaled one by one.
+ * Tools are derived, never changed (I13). The calls inside an agent used as a tool are journaled one by one, not its answer.
  */
-import type { FunctionTool, Tool } from "@openai/agents";
+import { type FunctionTool, invokeFunctionTool, type Tool } from "@openai/agents";
 import { hasDynamicFunctionToolApprovalPolicy, prepareFunctionToolInput } from "@openai/agents-core/utils/internal";
 import { cut, LIMITS } from "../protocol/limits.ts";
 import { FleetError } from "../protocol/errors.ts";
@@ -10,6 +10,7 @@ import { NO_USAGE } from "../protocol/run.ts";
 import { currentScope, runInScope, type Scope } from "./hop-state.ts";
 import { decodeToolEntry, encodeToolEntry, reviveBytes, type ToolEntry, toolKey } from "./journal-entry.ts";
 import type { ContextPatch } from "./run-context.ts";
+import { stoppingSignal } from "./stopping-signal.ts";
 import { policyOf } from "./tool-policy.ts";
 
 type Invoke = FunctionTool["invoke"];
@@ -19,11 +20,13 @@ const isAgentTool = (tool: FunctionTool): boolean => "on" in tool && typeof tool
 
 /** The tool as it runs inside a hop. Hosted tools run at the provider, within a journaled model call. */
 export function ledgeredTool(tool: Tool, cache: WeakMap<Tool, Tool>): Tool {
-  if (tool.type !== "function" || isAgentTool(tool)) return tool;
+  if (tool.type !== "function") return tool;
   const known = cache.get(tool);
   if (known !== undefined) return known;
   const derived: FunctionTool = Object.create(tool, {
-    invoke: { value: ledgeredInvoke(tool), enumerable: true },
+    invoke: { value: isAgentTool(tool) ? placedInvoke(tool) : ledgeredInvoke(tool), enumerable: true },
+    // The time limit is kept inside the ledger: what the model is told of it is the call's result, and a replay must find it.
+    ...(isAgentTool(tool) ? {} : { timeoutMs: { value: undefined, enumerable: true } }),
     // A static answer is kept as it is: the SDK knows the predicates that it made itself from a boolean.
     ...(hasDynamicFunctionToolApprovalPolicy(tool) ? { needsApproval: { value: parsedApproval(tool), enumerable: true } } : {}),
   });
@@ -37,10 +40,22 @@ export function ledgeredTool(tool: Tool, cache: WeakMap<Tool, Tool>): Tool {
  */
 function parsedApproval(tool: FunctionTool): FunctionTool["needsApproval"] {
   return async (context, args, callId) => {
+    // What was answered once is not asked about again: the predicate may have changed its mind, but the effect has happened.
+    if (callId !== undefined && currentScope()?.hop.journal.entries.has(toolKey(callId)) === true) return false;
     const prepared = prepareFunctionToolInput(tool, typeof args === "string" ? args : JSON.stringify(args));
     // The parser's value is by construction of the tool's own parameter type.
     const parsed = prepared?.result.success === true ? (prepared.result.value as typeof args) : args;
     return tool.needsApproval(context, parsed, callId);
+  };
+}
+
+/** An agent as a tool: its run is known by the call that made it, whatever its input is made of. */
+function placedInvoke(tool: FunctionTool): Invoke {
+  return (runContext, input, details) => {
+    const scope = currentScope();
+    const callId = details?.toolCall?.callId;
+    const invoke = (): ReturnType<Invoke> => tool.invoke(runContext, input, details);
+    return scope === undefined || callId === undefined ? invoke() : runInScope({ ...scope, agentCallId: callId }, invoke);
   };
 }
 
@@ -51,8 +66,13 @@ function ledgeredInvoke(tool: FunctionTool): Invoke {
     if (scope === undefined || callId === undefined) return tool.invoke(runContext, input, details);
     const journaled = scope.hop.journal.entries.get(toolKey(callId));
     if (journaled !== undefined) return replay(scope, decodeToolEntry(journaled));
+    const given = details.signal;
+    // The details are the SDK's own, made for this call; what it knows of them by their identity has to stay.
+    const stoppable = Object.assign(details, { signal: stoppingSignal(scope.hop.signal, given, tool.name) });
     return run(scope, tool, callId, input, () =>
-      runInScope({ ...scope, call: callOf(scope, callId, details?.signal) }, () => tool.invoke(runContext, input, details)),
+      runInScope({ ...scope, call: callOf(scope, callId, given) }, () =>
+        invokeFunctionTool({ tool, runContext, input, details: stoppable }),
+      ),
     );
   };
 }
@@ -139,9 +159,7 @@ function stopsAttempt<T>({ hop }: Scope, work: () => T): T {
 /** @throws FleetError INPUT_INVALID where the tool returned what JSON cannot carry. */
 function encodeResult(tool: FunctionTool, output: unknown, context: ContextPatch | undefined): string {
   try {
-    const text = encodeToolEntry({ v: 1, ...(output === undefined ? {} : { output }), ...(context === undefined ? {} : { context }) });
-    decodeToolEntry(text);
-    return text;
+    return encodeToolEntry({ v: 1, ...(output === undefined ? {} : { output }), ...(context === undefined ? {} : { context }) });
   } catch (cause) {
     throw new FleetError("INPUT_INVALID", `Expected tool ${tool.name} to return a value that JSON can carry.`, { cause });
   }

@@ -1,5 +1,5 @@
 /** The SDK's usage in the fleet's terms. */
-import { type Usage, usageSchema } from "../protocol/run.ts";
+import type { Usage } from "../protocol/run.ts";
 
 type Details = Record<string, unknown> | ReadonlyArray<Record<string, unknown>> | undefined;
 
@@ -12,14 +12,16 @@ interface SdkUsage {
 }
 
 /** A response counts as one request unless it says otherwise; missing counts are 0. */
-export const toUsage = (usage: SdkUsage): Usage =>
-  usageSchema.parse({
-    requests: usage.requests ?? 1,
-    inputTokens: usage.inputTokens ?? 0,
-    cachedInputTokens: detail(usage.inputTokensDetails, "cached_tokens"),
-    outputTokens: usage.outputTokens ?? 0,
-    reasoningTokens: detail(usage.outputTokensDetails, "reasoning_tokens"),
-  });
+export const toUsage = (usage: SdkUsage): Usage => ({
+  requests: count(usage.requests ?? 1),
+  inputTokens: count(usage.inputTokens),
+  cachedInputTokens: count(detail(usage.inputTokensDetails, "cached_tokens")),
+  outputTokens: count(usage.outputTokens),
+  reasoningTokens: count(detail(usage.outputTokensDetails, "reasoning_tokens")),
+});
+
+/** Providers are not to be trusted with numbers: what is none counts as 0. */
+const count = (value: number | undefined): number => (value !== undefined && Number.isFinite(value) && value > 0 ? Math.round(value) : 0);
 
 function detail(details: Details, name: string): number {
   const all = Array.isArray(details) ? details : [details ?? {}];

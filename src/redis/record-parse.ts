@@ -67,7 +67,7 @@ export function parseFlat(reply: unknown): Record<string, string> {
 
 /** The answer of HMGET, without the absent fields. */
 export function parseFields(names: readonly string[], reply: unknown): Record<string, string> {
-  const values = z.array(z.string().nullable()).parse(reply);
+  const values = nullableTextsSchema.parse(reply);
   const fields: Record<string, string> = {};
   for (const [index, name] of names.entries()) {
     const value = values[index];
@@ -115,10 +115,15 @@ export function parseRecord(fields: Fields, intents: unknown, approvals: unknown
   });
 }
 
+// Made once: a schema costs more to make than to use, and this runs for every attempt.
+const integerSchema = z.coerce.number().int();
+const textSchema = z.string();
+const nullableTextsSchema = z.array(z.string().nullable());
+
 /** What `begin` tells an attempt. */
 export function parseAttempt(token: string, fields: Fields, intents: unknown, decisions: unknown, hasJournal: boolean): Attempt {
-  const number = (name: string): number => z.coerce.number().int().parse(fields[name]);
-  const text = (name: string): string => z.string().parse(fields[name]);
+  const number = (name: string): number => integerSchema.parse(fields[name]);
+  const text = (name: string): string => textSchema.parse(fields[name]);
   return {
     runId: text("runId"),
     token,

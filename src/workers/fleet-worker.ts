@@ -10,9 +10,10 @@ import type { Clock } from "../clock.ts";
 import { jobDataSchema, PROTOCOL_MINOR } from "../protocol/job.ts";
 import { ANNOUNCE_EVERY_MS, type AgentEntry, type WorkerEntry } from "../protocol/registry.ts";
 import { FleetError } from "../protocol/errors.ts";
-import { bullPrefix, bullQueueName } from "../redis/keys.ts";
+import { bullLockKey, bullPrefix, bullQueueName } from "../redis/keys.ts";
 import { RELEASE } from "../release.ts";
 import { type Heartbeat, startHeartbeat } from "./heartbeat.ts";
+import type { HeldReport } from "./held-report.ts";
 import { createHeldRuns } from "./held-runs.ts";
 import { openMcpPool } from "./mcp-pool.ts";
 import { processWake, type WakeDeps, type WakeOptions } from "./process-wake.ts";
@@ -24,6 +25,8 @@ export interface WorkerOptions extends WakeOptions {
   readonly queues?: readonly string[];
   /** Runs at once in this process, over all its queues. Default 20: a run mostly waits for its model. */
   readonly concurrency: number;
+  /** Told what is held, so that a supervisor can take it back when this process dies. */
+  readonly report?: HeldReport;
 }
 
 export const WORKER_DEFAULTS = {
@@ -69,7 +72,10 @@ export async function startFleetWorker(deps: FleetWorkerDeps, options: WorkerOpt
   checkOptions(queues, options.concurrency, catalog);
   const workerId = `${hostname()}-${process.pid}-${clock.nowMs().toString(36)}`;
   let heartbeat: Heartbeat | undefined;
-  const held = createHeldRuns((runs) => heartbeat?.update(runs));
+  const held = createHeldRuns((runs) => {
+    heartbeat?.update(runs);
+    options.report?.held(runs);
+  });
   heartbeat = startHeartbeat(
     { redisUrl, prefix, leaseMs: options.leaseMs },
     (lost) => {
@@ -82,6 +88,7 @@ export async function startFleetWorker(deps: FleetWorkerDeps, options: WorkerOpt
   const unwatch = await store.watchStops((runId, reason) => held.abort(runId, reason));
   const announce = announcer(wakeDeps, queues, options.concurrency, () => held.size);
   await announce.now();
+  options.report?.started({ workerId, retentionMs: options.retentionMs, maxDeaths: options.maxDeaths });
   const reconciler = startReconciler(deps, options);
   const bullWorkers = queues.map((queue, index) => bindQueue(deps, wakeDeps, queue, shareOf(options.concurrency, queues.length, index)));
   await Promise.all(bullWorkers.map((worker) => worker.waitUntilReady()));
@@ -140,7 +147,11 @@ function checkOptions(queues: readonly string[], concurrency: number, catalog: C
 const shareOf = (slots: number, queues: number, index: number): number => Math.floor(slots / queues) + (index < slots % queues ? 1 : 0);
 
 function bindQueue({ redis, prefix, log }: FleetWorkerDeps, wakeDeps: WakeDeps, queue: string, concurrency: number): Worker {
-  const worker = new Worker(bullQueueName(queue), (job, token) => takeJob(wakeDeps, job, token), {
+  const outOfTheWay = (job: Job): void => {
+    // Where it fails, the job comes again and ends without effect.
+    void redis.pexpire(bullLockKey(prefix, queue, job.id ?? ""), BEGUN_LOCK_MS).catch(() => undefined);
+  };
+  const worker = new Worker(bullQueueName(queue), (job, token) => takeJob(wakeDeps, job, token, () => outOfTheWay(job)), {
     connection: redis,
     prefix: bullPrefix(prefix, 0),
     concurrency,
@@ -152,11 +163,18 @@ function bindQueue({ redis, prefix, log }: FleetWorkerDeps, wakeDeps: WakeDeps, 
     removeOnComplete: { count: 0 },
     removeOnFail: { count: 0 },
   });
-  worker.on("error", (err) => log.warn({ event: "queue.errored", queue, err }, "the queue's connection has trouble; it goes on trying"));
+  // The client tells each failed reconnect: one line for each reason and outage is enough.
+  const told = new Set<string>();
+  worker.on("ioredis:close", () => told.clear());
+  worker.on("error", (err) => {
+    if (told.has(err.message)) return;
+    told.add(err.message);
+    log.warn({ event: "queue.errored", queue, err }, "the queue's connection has trouble; it goes on trying");
+  });
   return worker;
 }
 
-async function takeJob(deps: WakeDeps, job: Job, token: string | undefined): Promise<void> {
+async function takeJob(deps: WakeDeps, job: Job, token: string | undefined, onBegun: () => void): Promise<void> {
   const data = jobDataSchema.safeParse(job.data);
   if (!data.success) {
     deps.log.error({ event: "job.refused", code: "JOB_INVALID", jobId: job.id }, "a job on this queue is not one of ours; it is dropped");
@@ -166,11 +184,7 @@ async function takeJob(deps: WakeDeps, job: Job, token: string | undefined): Pro
     await job.moveToDelayed(deps.clock.nowMs() + NEWER_MINOR_DELAY_MS, token);
     throw new DelayedError();
   }
-  const outOfTheWay = (): void => {
-    // Where it fails, the job comes again and ends without effect.
-    if (token !== undefined) void job.extendLock(token, BEGUN_LOCK_MS).catch(() => undefined);
-  };
-  await processWake(deps, data.data.runId, data.data.wake, outOfTheWay);
+  await processWake(deps, data.data.runId, data.data.wake, onBegun);
 }
 
 function announcer({ store, clock, catalog, workerId, log }: WakeDeps, queues: readonly string[], slots: number, busy: () => number) {

@@ -27,6 +27,8 @@ export interface Heartbeat {
   close(): Promise<void>;
 }
 
+const tickEveryMs = (leaseMs: number): number => Math.max(50, Math.floor(leaseMs / 12));
+
 /** A beat is due three times per lease, so that two may be lost. */
 export const beatEveryMs = (leaseMs: number): number => Math.floor(leaseMs / 3);
 
@@ -36,7 +38,6 @@ export function startHeartbeat(
   onError: (message: string) => void,
 ): Heartbeat {
   const ticks = new Int32Array(new SharedArrayBuffer(4));
-  const ticking = setInterval(() => Atomics.add(ticks, 0, 1), Math.max(50, Math.floor(options.leaseMs / 12)));
   // The file beside this one, whether it runs from source or from the build.
   const file = new URL(`./heartbeat-thread${import.meta.url.endsWith(".ts") ? ".ts" : ".js"}`, import.meta.url);
   const thread = new Worker(file, { workerData: { ...options, ticks } satisfies ThreadData });
@@ -44,8 +45,17 @@ export function startHeartbeat(
   thread.on("message", (message: FromThread) => (message.type === "lost" ? onLost(message.runIds) : onError(message.message)));
   thread.on("error", (error) => onError(error.message));
   const send = (message: ToThread): void => thread.postMessage(message);
+  let news: readonly HeldRun[] | undefined;
+  // A run's first lease is set by its begin, so the thread need not hear of it at once: one message a tick, whatever the load.
+  const ticking = setInterval(() => {
+    Atomics.add(ticks, 0, 1);
+    if (news !== undefined) send({ type: "held", held: news.map(({ runId, token }) => ({ runId, token })) });
+    news = undefined;
+  }, tickEveryMs(options.leaseMs));
   return {
-    update: (held) => send({ type: "held", held: held.map(({ runId, token }) => ({ runId, token })) }),
+    update: (held) => {
+      news = held;
+    },
     async close() {
       clearInterval(ticking);
       send({ type: "close" });

@@ -9,7 +9,7 @@ import type { LiveText } from "../protocol/run-store.ts";
 export const LIVE_PIECE_MS = 100;
 
 export function createLiveWriter(live: LiveText, clock: Clock, runId: string, attempt: number): HopLiveText & { close(): Promise<void> } {
-  const done = new AbortController();
+  let done: AbortController | undefined;
   let pending: { turn: number; offset: number; text: string } | undefined;
   let sending: Promise<void> | undefined;
 
@@ -18,17 +18,18 @@ export function createLiveWriter(live: LiveText, clock: Clock, runId: string, at
       const { turn, offset, text } = pending;
       pending = undefined;
       await live.append(runId, turn, attempt, { offset, text }).catch(() => undefined);
-      await clock.sleep(LIVE_PIECE_MS, done.signal);
+      await clock.sleep(LIVE_PIECE_MS, done?.signal);
     }
     sending = undefined;
   };
   return {
     append(turn, { offset, text }) {
       pending = pending?.turn === turn ? { ...pending, text: pending.text + text } : { turn, offset, text };
+      done ??= new AbortController();
       sending ??= send();
     },
     async close() {
-      done.abort();
+      done?.abort();
       await sending;
     },
   };

@@ -1,0 +1,73 @@
+/** A fleet with its worker in this process on a private Redis, for the measurements that need times rather than CPU. */
+import { randomUUID } from "node:crypto";
+import type { Model } from "@openai/agents";
+import type { Redis } from "ioredis";
+import type { AgentMap } from "../../src/agents/catalog.ts";
+import { createFleet, type Fleet } from "../../src/index.ts";
+import { connectRedis } from "../../src/redis/connection.ts";
+import { silentLog } from "../../src/telemetry/log.ts";
+
+export interface Settled {
+  readonly runId: string;
+  readonly outcome: string;
+  readonly atMs: number;
+}
+
+export interface Rig<M extends AgentMap> {
+  readonly fleet: Fleet<M>;
+  readonly prefix: string;
+  readonly redis: Redis;
+  /** Hears of every settled attempt. */
+  onSettled(hear: (settled: Settled) => void): void;
+  close(): Promise<void>;
+}
+
+export function openRig<const M extends AgentMap>(
+  redisUrl: string,
+  agents: M,
+  model: Model,
+): Rig<M> & { startWorker(concurrency: number): Promise<void> } {
+  const prefix = `b${randomUUID().slice(0, 8)}`;
+  const fleet = createFleet({ agents, models: { m: model }, redis: redisUrl, prefix });
+  const redis = connectRedis({ url: redisUrl, role: "producer", name: "bench" });
+  const ears = new Set<(settled: Settled) => void>();
+  const log = {
+    ...silentLog,
+    info: (fields: { readonly event?: string; readonly runId?: string; readonly outcome?: string }): void => {
+      if (fields.event !== "attempt.settled") return;
+      const settled = { runId: fields.runId ?? "", outcome: fields.outcome ?? "", atMs: performance.now() };
+      for (const hear of ears) hear(settled);
+    },
+  };
+  return {
+    fleet,
+    prefix,
+    redis,
+    onSettled: (hear) => void ears.add(hear),
+    startWorker: async (concurrency) => void (await fleet.worker({ concurrency, log })),
+    async close() {
+      await fleet.close();
+      redis.disconnect();
+    },
+  };
+}
+
+/** Submits `count` runs in bounded memory; resolves when all are accepted. */
+export async function submitAll<M extends AgentMap>(fleet: Fleet<M>, agent: keyof M & string, count: number): Promise<void> {
+  function* requests(): Generator<{ agent: keyof M & string; input: string }> {
+    for (let index = 0; index < count; index += 1) yield { agent, input: "go" };
+  }
+  for await (const answer of fleet.submitMany(requests())) if ("error" in answer) throw answer.error;
+}
+
+/** Resolves when `count` runs were settled as completed from now on. */
+export function completions(rig: Pick<Rig<AgentMap>, "onSettled">, count: number): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  let left = count;
+  rig.onSettled(({ outcome }) => {
+    if (outcome !== "completed") return;
+    left -= 1;
+    if (left === 0) resolve();
+  });
+  return promise;
+}
