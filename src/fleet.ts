@@ -2,10 +2,14 @@
  * The composition root: plugs stores into ports. `createFleet` checks the agents and opens nothing; the first submit, or a worker,
  * opens what it needs.
  */
+import type { Redis } from "ioredis";
 import { type Catalog, createCatalog, type AgentMap, type AgentOptions, type AnyAgent } from "./agents/catalog.ts";
 import { currentScope } from "./agents/hop-state.ts";
 import { journaledProvider } from "./agents/journaled-model.ts";
 import { type Clock, systemClock } from "./clock.ts";
+import { NO_KEYS, type PayloadCodec } from "./codec/payload-codec.ts";
+import { createSealedLiveText } from "./codec/sealed-live-text.ts";
+import { createSealedRunStore } from "./codec/sealed-run-store.ts";
 import { parseModelEnv } from "./models/env.ts";
 import { patientProvider } from "./models/patience.ts";
 import { createModelProvider, type ModelProviderOptions } from "./models/provider.ts";
@@ -14,6 +18,8 @@ import { createRunProducer, type RunProducer, type RunRequest, type Submitted } 
 import type { RunHandle } from "./producers/run-handle.ts";
 import type { RunInput, SubmitOptions } from "./producers/submission.ts";
 import { FleetError } from "./protocol/errors.ts";
+import { parseRetention, type Retention, type RetentionOptions } from "./protocol/retention.ts";
+import type { LiveText, RunStore } from "./protocol/run-store.ts";
 import { connectRedis } from "./redis/connection.ts";
 import { DEFAULT_PREFIX } from "./redis/keys.ts";
 import { createRedisLiveText } from "./redis/redis-live-text.ts";
@@ -45,6 +51,10 @@ export interface FleetOptions<M extends AgentMap = AgentMap> extends Pick<ModelP
   readonly context?: MakeContext;
   /** Defaults of each submit. */
   readonly defaults?: Pick<SubmitOptions, "tenant" | "priority" | "deadlineMs" | "maxHops"> & { readonly retentionMs?: number };
+  /** How long runs stay readable after their end, by how they ended. Default `defaults.retentionMs`, or 7 days. */
+  readonly retention?: RetentionOptions;
+  /** Seals what users put into runs before it goes to Redis. Default: nothing is sealed. */
+  readonly codec?: PayloadCodec;
   /** Where keys and addresses of model providers are read. Default: the process' environment. */
   readonly env?: Readonly<Record<string, string | undefined>>;
   readonly log?: Log;
@@ -55,6 +65,8 @@ export type FleetWorkerOptions = Partial<WorkerOptions> & {
   readonly redis?: string;
   readonly prefix?: string;
   readonly log?: Log;
+  /** Default: the fleet's. */
+  readonly codec?: PayloadCodec | undefined;
   readonly env?: FleetOptions["env"];
 };
 
@@ -76,6 +88,7 @@ export function createFleet<const M extends AgentMap>(options: FleetOptions<M>):
   checkPeers();
   const catalog = createCatalog(options.agents, options.version ?? "0");
   const clock = options.clock ?? systemClock;
+  retentionIn(options);
   const workers = new Set<FleetWorker>();
   let opened: { producer: RunProducer<AgentsIn<M>>; close: () => Promise<void> } | undefined;
   const producer = (): RunProducer<AgentsIn<M>> => {
@@ -108,18 +121,30 @@ export function createFleet<const M extends AgentMap>(options: FleetOptions<M>):
 function openProducer<M extends AgentMap>(options: FleetOptions<M>, catalog: Catalog, clock: Clock) {
   const { url, prefix } = addressOf(options, {});
   const redis = connectRedis({ url, role: "producer", name: "producer" });
-  const store = createRedisRunStore({ redis, clock, prefix });
+  const { store, live } = openStores(options, options.codec, { redis, prefix, clock });
   const queue = createBullWakeQueue({ redis, prefix });
-  const live = createRedisLiveText({ redis, prefix });
   const parts = { store, live, queue, clock, agents: catalog };
   return {
-    producer: createRunProducer<AgentsIn<M>>(options.defaults === undefined ? parts : { ...parts, defaults: options.defaults }),
+    producer: createRunProducer<AgentsIn<M>>({ ...parts, defaults: { ...options.defaults, retentionMs: retentionIn(options) } }),
     async close() {
       await queue.close();
       await store.close();
       redis.disconnect();
     },
   };
+}
+
+/** @throws FleetError INPUT_INVALID */
+const retentionIn = ({ retention, defaults }: FleetOptions): Retention => parseRetention(retention ?? {}, defaults?.retentionMs);
+
+function openStores(
+  options: FleetOptions,
+  codec: PayloadCodec | undefined,
+  { redis, prefix, clock }: { readonly redis: Redis; readonly prefix: string; readonly clock: Clock },
+): { readonly store: RunStore; readonly live: LiveText } {
+  const store = createSealedRunStore(createRedisRunStore({ redis, clock, prefix, retentionMs: retentionIn(options) }), codec ?? NO_KEYS);
+  const live = createRedisLiveText({ redis, prefix });
+  return { store, live: codec === undefined ? live : createSealedLiveText(live, codec) };
 }
 
 async function openWorker<M extends AgentMap>(
@@ -133,7 +158,7 @@ async function openWorker<M extends AgentMap>(
   const redis = connectRedis({ url, role: "worker", name: "worker" });
   try {
     await checkRedis(redis);
-    const store = createRedisRunStore({ redis, clock, prefix });
+    const { store, live } = openStores(options, given.codec ?? options.codec, { redis, prefix, clock });
     const queue = createBullWakeQueue({ redis, prefix });
     const worker = await startFleetWorker(
       {
@@ -142,7 +167,7 @@ async function openWorker<M extends AgentMap>(
         redis,
         store,
         queue,
-        live: createRedisLiveText({ redis, prefix }),
+        live,
         catalog,
         provider,
         makeContext: options.context ?? (({ context }) => context),
@@ -150,7 +175,7 @@ async function openWorker<M extends AgentMap>(
         log: given.log ?? options.log ?? silentLog,
         random: Math.random,
       },
-      { ...WORKER_DEFAULTS, ...defined(given) },
+      { ...WORKER_DEFAULTS, retentionMs: retentionIn(options), ...defined(given) },
     );
     void worker.closed.then(async () => {
       await queue.close();
@@ -168,10 +193,15 @@ function createProvider<M extends AgentMap>(options: FleetOptions<M>, env: Fleet
   const models = createModelProvider({
     env: parseModelEnv(env ?? options.env ?? process.env),
     currentTenant: () => currentScope()?.hop.identity.tenant,
+    currentAgent: () => currentScope()?.hop.identity.agent,
     ...(options.models === undefined ? {} : { models: options.models }),
     ...(options.credentials === undefined ? {} : { credentials: options.credentials }),
   });
-  models.check([...catalog.values()].flatMap(({ agent }) => (typeof agent.model === "string" ? [agent.model] : [])));
+  const agents = [...catalog.values()].map(({ name, agent }) => ({ name, model: agent.model }));
+  models.check(
+    agents.flatMap(({ model }) => (typeof model === "string" ? [model] : [])),
+    (model) => agents.filter((agent) => agent.model === model).map(({ name }) => name),
+  );
   return journaledProvider(patientProvider(models, { maxWaitMs: RETRY_POLICY.waitInSlotMs, clock }));
 }
 

@@ -4,6 +4,8 @@
 export { type AgentsIn, createFleet, type Fleet, type FleetOptions, type FleetWorkerOptions } from "./fleet.ts";
 export type { AgentLimits, AgentMap, AgentOptions } from "./agents/catalog.ts";
 export { remoteAgent } from "./agents/derived-agent.ts";
+export { payloadCodec, type PayloadCodec, type PayloadCodecOptions } from "./codec/payload-codec.ts";
+export type { RetentionOptions } from "./protocol/retention.ts";
 export type { FleetWorker } from "./workers/fleet-worker.ts";
 export type { ModelCredentials, ResolveCredentials } from "./models/provider.ts";
 export { createLog, type Log, type LogLevel } from "./telemetry/log.ts";

@@ -4,10 +4,15 @@
  */
 import type { Redis } from "ioredis";
 import { type Clock, systemClock } from "./clock.ts";
+import { NO_KEYS, type PayloadCodec } from "./codec/payload-codec.ts";
+import { createSealedLiveText } from "./codec/sealed-live-text.ts";
+import { createSealedRunStore } from "./codec/sealed-run-store.ts";
+import { reach } from "./producers/backend.ts";
 import { createBullWakeQueue } from "./producers/bull-wake-queue.ts";
 import { createRunProducer, type RunProducer, type RunProducerDeps } from "./producers/run-producer.ts";
 import type { AgentsOf } from "./producers/types.ts";
 import { FleetError } from "./protocol/errors.ts";
+import { parseRetention, type RetentionOptions } from "./protocol/retention.ts";
 import type { RunInfo } from "./protocol/run.ts";
 import type { ListQuery, RunStore } from "./protocol/run-store.ts";
 import { connectRedis } from "./redis/connection.ts";
@@ -21,6 +26,8 @@ export type { HandleResolution, RunHandle, RunStatusReport, WaitOptions } from "
 export type { RunProducer, RunRequest, Submitted } from "./producers/run-producer.ts";
 export type { RunInput, SubmitOptions } from "./producers/submission.ts";
 export type { AgentsOf, FleetOutput, FleetResult, FleetTypes } from "./producers/types.ts";
+export { payloadCodec, type PayloadCodec, type PayloadCodecOptions } from "./codec/payload-codec.ts";
+export type { RetentionOptions } from "./protocol/retention.ts";
 export { FleetError };
 export type { FollowedEvent } from "./protocol/events.ts";
 export type { RunInfo, RunResult } from "./protocol/run.ts";
@@ -32,6 +39,10 @@ export interface ProducerOptions {
   readonly prefix?: string;
   readonly clock?: Clock;
   readonly defaults?: NonNullable<RunProducerDeps["defaults"]>;
+  /** Seals what users put into runs; the workers need the same keys. Default: nothing is sealed. */
+  readonly codec?: PayloadCodec;
+  /** How long runs stay readable that are ended from here, by how they ended. Default 7 days each. */
+  readonly retention?: RetentionOptions;
 }
 
 export interface Producer<F = unknown> extends RunProducer<AgentsOf<F>>, AsyncDisposable {
@@ -51,6 +62,8 @@ export function createProducer<F = unknown>({
   prefix = DEFAULT_PREFIX,
   clock = systemClock,
   defaults,
+  codec,
+  retention,
 }: ProducerOptions): Producer<F> {
   if (given === undefined || given === "") {
     throw new FleetError("REDIS_MISSING", "The producer has no Redis.", {
@@ -59,14 +72,16 @@ export function createProducer<F = unknown>({
     });
   }
   const redis = typeof given === "string" ? connectRedis({ url: given, role: "producer", name: "flotilla-producer" }) : given;
-  const store = createRedisRunStore({ redis, clock, prefix });
-  const live = createRedisLiveText({ redis, prefix });
+  const store = createSealedRunStore(createRedisRunStore({ redis, clock, prefix }), codec ?? NO_KEYS);
+  const plainLive = createRedisLiveText({ redis, prefix });
+  const live = codec === undefined ? plainLive : createSealedLiveText(plainLive, codec);
   const queue = createBullWakeQueue({ redis, prefix });
-  const producer = createRunProducer<AgentsOf<F>>({ store, live, queue, clock, ...(defaults === undefined ? {} : { defaults }) });
+  const kept = retention === undefined ? {} : { retentionMs: parseRetention(retention) };
+  const producer = createRunProducer<AgentsOf<F>>({ store, live, queue, clock, defaults: { ...defaults, ...kept } });
   const close = async (): Promise<void> => {
     await queue.close();
     await store.close();
     if (typeof given === "string") redis.disconnect();
   };
-  return { ...producer, store, list: (query) => store.list(query), close, [Symbol.asyncDispose]: close };
+  return { ...producer, store, list: (query) => reach(store.list(query)), close, [Symbol.asyncDispose]: close };
 }

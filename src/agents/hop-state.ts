@@ -28,6 +28,8 @@ export interface Frame {
   /** Indexes of journaled model calls that this attempt has not met yet. */
   readonly unreplayed: Set<number>;
   readonly occurrences: Map<string, number>;
+  /** For the run of an agent used as a tool: the frame that called it, which goes on only when it has ended. */
+  readonly caller: Frame | undefined;
 }
 
 export const TOP_FRAME = "0";
@@ -78,16 +80,25 @@ export class HopState {
     }
   }
 
-  frame(id: string): Frame {
+  frame(id: string, caller?: Frame): Frame {
     const known = this.#frames.get(id);
-    if (known !== undefined) return known;
-    const frame: Frame = { id, used: new Set(), unreplayed: new Set(), occurrences: new Map() };
+    if (known !== undefined && (caller === undefined || known.caller === caller)) return known;
+    const fresh = { used: new Set<number>(), unreplayed: new Set<number>(), occurrences: new Map<string, number>() };
+    const frame: Frame = { ...fresh, ...known, id, caller };
     this.#frames.set(id, frame);
     return frame;
   }
 
   /**
-   * The frame of an SDK run that starts inside another one. Its id follows from who runs and on what, so that parallel nested runs meet
+   * The frame of an agent used as a tool: its id follows from the call that made it, whose id is journaled. So it is the same when the
+   * nested run goes on after an approval, for two calls with the same input, and when its input is built from something that changes.
+   */
+  calledFrame(caller: Frame, callId: string, agentName: string): Frame {
+    return this.frame(`${sha256(`${caller.id}|${callId}|${agentName}`).slice(0, 12)}.0`, caller);
+  }
+
+  /**
+   * The frame of an SDK run that a guardrail or a tool's own code starts. Its id follows from who runs and on what, so that parallel nested runs meet
    * their own journal again whatever the order in which they start.
    */
   childFrame(parent: Frame, agentName: string, input: string | AgentInputItem[]): Frame {
@@ -95,11 +106,6 @@ export class HopState {
     const occurrence = parent.occurrences.get(name) ?? 0;
     parent.occurrences.set(name, occurrence + 1);
     return this.frame(`${name}.${occurrence}`);
-  }
-
-  /** A nested run that waited for a person goes on in the frame in which it began. */
-  resumedFrame(parent: Frame, agentName: string, input: string | AgentInputItem[]): Frame {
-    return this.frame(`${sha256(`${parent.id}|${agentName}|${canonicalJson(input)}`).slice(0, 12)}.0`);
   }
 
   /** The place of the next model call: the lowest that is free, so that a call given back is asked again under the same key. */
@@ -149,6 +155,8 @@ export interface Scope {
   readonly hop: HopState;
   readonly frame: Frame;
   readonly call: Call | undefined;
+  /** Set between the call of an agent used as a tool and the start of its run. */
+  readonly agentCallId?: string | undefined;
 }
 
 const scopes = new AsyncLocalStorage<Scope>();

@@ -63,7 +63,7 @@ function ledgeredInvoke(tool: FunctionTool): Invoke {
   return async (runContext, input, details) => {
     const scope = currentScope();
     const callId = details?.toolCall?.callId;
-    if (scope === undefined || callId === undefined) return tool.invoke(runContext, input, details);
+    if (scope === undefined || details === undefined || callId === undefined) return tool.invoke(runContext, input, details);
     const journaled = scope.hop.journal.entries.get(toolKey(callId));
     if (journaled !== undefined) return replay(scope, decodeToolEntry(journaled));
     const given = details.signal;

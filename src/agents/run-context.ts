@@ -10,6 +10,8 @@ import { LIMITS } from "../protocol/limits.ts";
 export interface ContextPatch {
   readonly set: Readonly<Record<string, Json | undefined>>;
   readonly removed: readonly string[];
+  /** Which change of the hop it was. Parallel tools are replayed in the order of their calls, not of their changes. */
+  readonly order?: number | undefined;
 }
 
 export interface TrackedContext {
@@ -29,6 +31,14 @@ export interface TrackedContext {
 export function trackContext(stored: Readonly<Record<string, unknown>>, made: Record<string, unknown>): TrackedContext {
   const live = new Set(Object.keys(made).filter((key) => !(key in stored)));
   let last = snapshot(made, live);
+  let order = 0;
+  /** By key: the change it was last touched by. */
+  const touched = new Map<string, number>();
+  const isNewer = (key: string, change: number): boolean => {
+    if (change < (touched.get(key) ?? 0)) return false;
+    touched.set(key, change);
+    return true;
+  };
   return {
     value: made,
     takePatch() {
@@ -37,11 +47,17 @@ export function trackContext(stored: Readonly<Record<string, unknown>>, made: Re
       for (const [key, text] of now) if (last.get(key) !== text) set[key] = JSON.parse(text);
       const removed = [...last.keys()].filter((key) => !now.has(key));
       last = now;
-      return Object.keys(set).length === 0 && removed.length === 0 ? undefined : { set, removed };
+      const keys = [...Object.keys(set), ...removed];
+      if (keys.length === 0) return undefined;
+      order += 1;
+      for (const key of keys) touched.set(key, order);
+      return { set, removed, order };
     },
     applyPatch(patch) {
-      Object.assign(made, structuredClone(patch.set));
-      for (const key of patch.removed) delete made[key];
+      const change = patch.order ?? order + 1;
+      order = Math.max(order, change);
+      for (const [key, value] of Object.entries(patch.set)) if (isNewer(key, change)) made[key] = structuredClone(value);
+      for (const key of patch.removed) if (isNewer(key, change)) delete made[key];
       last = snapshot(made, live);
     },
     encode: () => encodeJson(plain(made, live), { at: "context", maxBytes: LIMITS.contextBytes, notJson: "CONTEXT_NOT_SERIALISABLE" }),

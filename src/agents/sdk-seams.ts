@@ -32,7 +32,7 @@ export function installSeams(): void {
     const scope = currentScope();
     if (scope === undefined || this === scope.hop.runner) return (run as AnyRun).call(this, agent, input, options);
     const runner = insideHop(this, scope.hop);
-    return runInScope({ ...scope, frame: frameOf(scope, agent, input) }, () =>
+    return runInScope({ ...scope, agentCallId: undefined, frame: frameOf(scope, agent, input) }, () =>
       (run as AnyRun).call(runner, withJournaledModel(agent), input, options),
     );
   };
@@ -59,12 +59,10 @@ function insideHop(runner: Runner, hop: HopState): Runner {
 const isProcessDefault = (provider: ModelProvider): boolean => provider.constructor === processDefault;
 const processDefault = new Runner().config.modelProvider.constructor;
 
-function frameOf({ hop, frame }: Scope, agent: Agent, input: unknown): Scope["frame"] {
-  if (input instanceof RunState) {
-    // A nested run that goes on after an approval; its first input is private to the state, but part of its serialised form.
-    const { originalInput } = JSON.parse(input.toString()) as { originalInput: string | AgentInputItem[] };
-    return hop.resumedFrame(frame, agent.name, originalInput);
-  }
+function frameOf({ hop, frame, agentCallId }: Scope, agent: Agent, input: unknown): Scope["frame"] {
+  if (agentCallId !== undefined) return hop.calledFrame(frame, agentCallId, agent.name);
+  // A saved state that a tool or guardrail of the user's goes on with: it has a journal of its own from here on.
+  if (input instanceof RunState) return hop.childFrame(frame, agent.name, "resumed");
   // Not a RunState, so by the SDK's signature the input proper.
   return hop.childFrame(frame, agent.name, input as string | AgentInputItem[]);
 }

@@ -3,6 +3,12 @@ import type { Clock } from "../clock.ts";
 import type { CliIo } from "./io.ts";
 import type { Env, Settings } from "./settings.ts";
 
+export interface ParentChannel {
+  /** `sent` is called when the message is on its way; never, when the parent is gone. */
+  send(message: object, sent?: () => void): void;
+  onMessage(listener: (message: unknown) => void): void;
+}
+
 export interface CliContext {
   readonly io: CliIo;
   readonly clock: Clock;
@@ -10,6 +16,8 @@ export interface CliContext {
   readonly env: Env;
   /** Parsed when first asked for, so that `--help` works under a broken environment. */
   settings(): Settings;
+  /** The process that started this one, if it opened a channel. */
+  readonly parent?: ParentChannel;
   /** How to start this same command line again: the program and its first arguments. */
   readonly self: readonly [string, ...string[]];
   /** Runs `stop` at the first Ctrl-C or SIGTERM and `again` at the second. Returns the undoing. */

@@ -2,7 +2,7 @@
 import { existsSync } from "node:fs";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
-import { FleetError } from "../protocol/errors.ts";
+import { FleetError, isFleetError } from "../protocol/errors.ts";
 import type { CliFleet } from "./fleet-port.ts";
 
 /** Where a fleet is looked for, in this order, in the working folder. */
@@ -28,19 +28,25 @@ export async function loadFleetFile(file: string): Promise<CliFleet> {
   try {
     loaded = await import(pathToFileURL(file).href);
   } catch (error) {
+    // What createFleet refused has a code and a remedy of its own.
+    if (isFleetError(error)) throw within(file, error);
     throw new FleetError(
       "FLEET_FILE_INVALID",
       `The fleet file threw while it was loaded: ${error instanceof Error ? error.message : String(error)}`,
       {
         cause: error,
         at: placeIn(file, error),
-        remedy: `run \`node ${path.relative(process.cwd(), file)}\` to see it alone`,
+        remedy: remedyFor(error) ?? `run \`node ${path.relative(process.cwd(), file)}\` to see it alone`,
       },
     );
   }
   const fleet = loaded["fleet"];
   if (isFleet(fleet)) return fleet;
-  const exported = Object.keys(loaded).toSorted();
+  // A file without a single import or export counts as CommonJS; Node then adds two names that its author never wrote.
+  const added = "module.exports" in loaded ? ["module.exports", "default"] : [];
+  const exported = Object.keys(loaded)
+    .filter((name) => !added.includes(name))
+    .toSorted();
   const got = exported.length === 0 ? "nothing" : exported.join(", ");
   throw new FleetError("FLEET_FILE_INVALID", `Expected the file to export \`fleet\`, made by createFleet; it exports ${got}.`, {
     at: file,
@@ -59,6 +65,20 @@ export async function loadStockFleet(): Promise<CliFleet> {
 
 function isFleet(value: unknown): value is CliFleet {
   return value !== null && typeof value === "object" && "worker" in value && typeof value.worker === "function";
+}
+
+function within(file: string, error: FleetError): FleetError {
+  const at = error.at === undefined ? file : `${file}: ${error.at}`;
+  return new FleetError(error.code, error.message, { cause: error, at, ...(error.remedy === undefined ? {} : { remedy: error.remedy }) });
+}
+
+/** The most frequent reason of all: the packages are not installed beside the file. */
+function remedyFor(error: unknown): string | undefined {
+  if (!(error instanceof Error) || !("code" in error) || error.code !== "ERR_MODULE_NOT_FOUND") return undefined;
+  const name = /^Cannot find package '([^']+)'/.exec(error.message)?.[1];
+  if (name === undefined) return undefined;
+  const ours = ["flotilla", "@openai/agents", "zod"];
+  return `npm install ${ours.includes(name) ? ours.join(" ") : name}`;
 }
 
 /** The first line of the stack that stands in the file, else the file. */

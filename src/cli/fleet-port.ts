@@ -1,5 +1,7 @@
 /** What the command line needs of a fleet, so that it can be tested without one. */
+import type { PayloadCodec } from "../codec/payload-codec.ts";
 import type { Log } from "../telemetry/log.ts";
+import type { HeldReport } from "../workers/held-report.ts";
 import type { Env } from "./settings.ts";
 
 export interface CliWorker {
@@ -16,6 +18,9 @@ export interface CliWorkerOptions {
   readonly concurrency?: number;
   readonly env: Env;
   readonly log: Log;
+  /** Default: the fleet's own. */
+  readonly codec?: PayloadCodec | undefined;
+  readonly report?: HeldReport;
 }
 
 export interface CliFleet {

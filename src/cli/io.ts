@@ -13,6 +13,8 @@ export interface CliIo {
   readonly isTerminal: boolean;
   /** The whole standard input; undefined when it is a terminal. */
   readInput(): Promise<string | undefined>;
+  /** A person's line of answer; undefined when standard input is no terminal. */
+  ask(question: string): Promise<string | undefined>;
 }
 
 /** Rows as aligned columns, two spaces apart. */

@@ -20,7 +20,7 @@ setTimeout(() => process.exit(), LINGER_MS).unref();
 
 async function runHere(): Promise<number> {
   const { startCli } = await import("./start.ts");
-  return startCli({ argv, process, self: [process.execPath, here] });
+  return startCli({ argv, process, self: [process.execPath, ...process.execArgv, here] });
 }
 
 function isOldNode(): boolean {

@@ -7,25 +7,31 @@ export const wholeNumber =
   (text: string): number => {
     const value = Number(text);
     if (/^\d+$/.test(text) && value >= min && value <= max) return value;
-    throw new FleetError("USAGE", `Expected ${option} to be a whole number of at least ${min}; got ${JSON.stringify(text)}.`, {
+    const range = max === Number.MAX_SAFE_INTEGER ? `of at least ${min}` : `from ${min} to ${max}`;
+    throw new FleetError("USAGE", `Expected ${option} to be a whole number ${range}; got ${JSON.stringify(text.slice(0, 80))}.`, {
       at: option,
+      remedy: `${option} ${Math.max(min, 1)}`,
     });
   };
 
 /** A JSON object, given as text. */
-export function jsonObject(option: string, text: string): Record<string, unknown> {
-  const value = jsonValue(option, text);
+export function jsonObject(option: string, text: string, remedy = `${option} '{"key":"value"}'`): Record<string, unknown> {
+  const value = jsonValue(option, text, remedy);
   if (value !== null && typeof value === "object" && !Array.isArray(value)) return { ...value };
-  throw new FleetError("USAGE", `Expected ${option} to be a JSON object.`, { at: option, remedy: `${option} '{"key":"value"}'` });
+  throw new FleetError("USAGE", `Expected ${option} to be a JSON object.`, { at: option, remedy });
 }
 
-export function jsonValue(option: string, text: string): unknown {
+function jsonValue(option: string, text: string, remedy: string): unknown {
   try {
     return JSON.parse(text);
   } catch (error) {
-    throw new FleetError("USAGE", `Expected ${option} to be JSON: ${error instanceof Error ? error.message : "not JSON"}.`, {
+    throw new FleetError("USAGE", `Expected ${option} to be JSON: ${error instanceof Error ? withoutText(error.message) : "not JSON"}.`, {
       at: option,
+      remedy,
       cause: error,
     });
   }
 }
+
+/** The parser quotes what it read, which may be a secret and may be long. */
+const withoutText = (message: string): string => message.replace(/,? (?:\.\.\.)?".*is not valid JSON$/s, "");

@@ -1,6 +1,7 @@
 /** The command line: what is understood, and how an outcome becomes an exit code. Each command's work stands in `commands/`. */
 import { Command, CommanderError } from "commander";
 import { FleetError, isFleetError } from "../protocol/errors.ts";
+import { RELEASE } from "../release.ts";
 import { addDemo } from "./commands/demo.ts";
 import { addDev } from "./commands/dev.ts";
 import { addDoctor } from "./commands/doctor.ts";
@@ -22,6 +23,7 @@ export async function runCli(argv: readonly string[], context: CliContext): Prom
   const program = new Command("flotilla");
   program
     .description("A durable worker fleet for LLM agents on BullMQ and Redis.")
+    .version(RELEASE)
     .addHelpText(
       "after",
       `\n${exitCodeHelp()}\n\nstdout is data, stderr is talk. REDIS_URL says which Redis; without it the folder's own private one is used.`,
@@ -34,7 +36,7 @@ export async function runCli(argv: readonly string[], context: CliContext): Prom
     await program.parseAsync([...argv], { from: "user" });
     return code;
   } catch (error) {
-    return report(error, context, argv.includes("--json"));
+    return report(error, context, { argv, program });
   }
 }
 
@@ -49,9 +51,21 @@ function speakThrough(command: Command, context: CliContext): void {
   for (const sub of command.commands) speakThrough(sub, context);
 }
 
-function report(error: unknown, { io }: CliContext, asJson: boolean): number {
+interface CommandLine {
+  readonly argv: readonly string[];
+  readonly program: Command;
+}
+
+function report(error: unknown, { io }: CliContext, { argv, program }: CommandLine): number {
+  const asJson = argv.includes("--json");
   if (error instanceof CommanderError && error.exitCode === 0) return EXIT.ok.code;
-  const known = asFleetError(error);
+  const command = findCommand(program, argv);
+  // A group of commands without one of them: what there is is the answer.
+  if (error instanceof CommanderError && error.code === "commander.help" && !asJson) {
+    io.say(command.helpInformation().trimEnd());
+    return EXIT.usage.code;
+  }
+  const known = asFleetError(error, command);
   if (known === undefined) {
     io.say(error instanceof Error ? (error.stack ?? error.message) : String(error));
     return EXIT.failed.code;
@@ -61,8 +75,28 @@ function report(error: unknown, { io }: CliContext, asJson: boolean): number {
   return exitCodeOf(known);
 }
 
-function asFleetError(error: unknown): FleetError | undefined {
+function asFleetError(error: unknown, command: Command): FleetError | undefined {
   if (isFleetError(error)) return error;
   if (!(error instanceof CommanderError)) return undefined;
-  return new FleetError("USAGE", error.message.replace(/^error: /, ""), { remedy: "`flotilla --help` or `flotilla <command> --help`" });
+  const path = pathOf(command);
+  const message = error.code === "commander.help" ? `Expected one of the commands of \`${path}\`; got none.` : inWords(error.message);
+  return new FleetError("USAGE", message, { at: path, remedy: `\`${path} --help\`` });
 }
+
+/** Commander begins in lower case, says "error:" and may add a guess on a line of its own. */
+function inWords(text: string): string {
+  const line = text
+    .replace(/^error: /, "")
+    .replace(/\s+/g, " ")
+    .trim();
+  const sentence = `${line.charAt(0).toUpperCase()}${line.slice(1)}`;
+  return /[.?)]$/.test(sentence) ? sentence : `${sentence}.`;
+}
+
+/** The innermost command that the line names. */
+function findCommand(program: Command, argv: readonly string[]): Command {
+  const next = program.commands.find((command) => command.name() === argv[0]);
+  return next === undefined ? program : findCommand(next, argv.slice(1));
+}
+
+const pathOf = (command: Command): string => (command.parent === null ? command.name() : `${pathOf(command.parent)} ${command.name()}`);

@@ -1,6 +1,7 @@
 /** Wires a process to the command line: streams, signals, settings. */
+import { createInterface } from "node:readline/promises";
 import { systemClock } from "../clock.ts";
-import type { CliContext } from "./context.ts";
+import type { CliContext, ParentChannel } from "./context.ts";
 import type { CliIo } from "./io.ts";
 import { runCli } from "./program.ts";
 import { readSettings, type Settings } from "./settings.ts";
@@ -23,6 +24,7 @@ export async function startCli({ argv, process, self }: StartOptions): Promise<n
     env: process.env,
     settings: () => (settings ??= readSettings(process.env)),
     self,
+    ...(process.send === undefined ? {} : { parent: parentOf(process) }),
     onStop: stopsOf(process),
     onUnhandled: (listener) => {
       process.on("unhandledRejection", listener);
@@ -59,6 +61,15 @@ function ioOf({ stdin, stdout, stderr }: NodeJS.Process): CliIo {
       stderr.write(line);
       drawn = true;
     },
+    async ask(question) {
+      if (!stdin.isTTY) return undefined;
+      const lines = createInterface({ input: stdin, output: stderr });
+      try {
+        return await lines.question(question);
+      } finally {
+        lines.close();
+      }
+    },
     async readInput() {
       if (stdin.isTTY) return undefined;
       const chunks: Buffer[] = [];
@@ -67,6 +78,18 @@ function ioOf({ stdin, stdout, stderr }: NodeJS.Process): CliIo {
     },
   };
 }
+
+const parentOf = (process: NodeJS.Process): ParentChannel => ({
+  send(message, sent) {
+    if (process.connected)
+      process.send?.(message, undefined, undefined, (error) => {
+        if (error === null) sent?.();
+      });
+  },
+  onMessage(listener) {
+    process.on("message", listener);
+  },
+});
 
 const STOP_SIGNALS = ["SIGINT", "SIGTERM"] as const;
 

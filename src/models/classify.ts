@@ -51,7 +51,13 @@ function classifyAbort(error: unknown, names: ReadonlySet<string>): Failure | un
   return { kind: "aborted", reason: field(error, "cause") ?? error, message };
 }
 
-const TRANSIENT_CODES: ReadonlySet<ErrorCode> = new Set(["BACKEND_UNREACHABLE", "MODEL_UNAVAILABLE", "REDIS_MEMORY_FULL"]);
+const TRANSIENT_CODES: ReadonlySet<ErrorCode> = new Set([
+  "BACKEND_UNREACHABLE",
+  "MODEL_UNAVAILABLE",
+  "PAYLOAD_KEY_MISSING",
+  "PAYLOAD_NOT_SEALED",
+  "REDIS_MEMORY_FULL",
+]);
 
 function classifyFleetError(error: unknown): Failure | undefined {
   if (!isFleetError(error)) return undefined;

@@ -29,6 +29,8 @@ export interface ModelProviderOptions {
   readonly credentials?: ResolveCredentials;
   /** Whose call it is; read when the call is made. Default: the default tenant. */
   readonly currentTenant?: () => string | undefined;
+  /** Whose hop it is, for the error of an agent without a model. */
+  readonly currentAgent?: () => string | undefined;
   readonly env: ModelEnv;
   /** Replaces the HTTP client of all providers, such as in tests. */
   readonly fetch?: typeof globalThis.fetch;
@@ -37,8 +39,12 @@ export interface ModelProviderOptions {
 export interface FleetModelProvider {
   /** @throws FleetError MODEL_KEY_MISSING when the name has no route. */
   getModel(name?: string): Promise<Model>;
-  /** @throws FleetError MODEL_KEY_MISSING naming every model without a route or key, so that a worker refuses to start. */
-  check(names: readonly string[]): void;
+  /**
+   * `agentsOf` tells which agents name a model.
+   * @throws FleetError MODEL_KEY_MISSING naming every model without a route or key, and every agent without a model, so that a worker
+   *   refuses to start.
+   */
+  check(names: readonly string[], agentsOf?: (name: string) => readonly string[]): void;
 }
 
 interface Route {
@@ -57,7 +63,7 @@ const KEYLESS = "no-key";
 const MAX_CLIENTS = 256;
 
 export function createModelProvider(options: ModelProviderOptions): FleetModelProvider {
-  const { models = {}, credentials, currentTenant = () => undefined, env } = options;
+  const { models = {}, credentials, currentTenant = () => undefined, currentAgent, env } = options;
   const clients = createBoundedCache<OpenAIProvider>(MAX_CLIENTS);
   const direct = new Map<string, Model>();
 
@@ -77,15 +83,17 @@ export function createModelProvider(options: ModelProviderOptions): FleetModelPr
     getModel: async (name) => {
       const target = followAliases(models, name ?? "");
       if (typeof target !== "string") return target;
+      if (target === "") throw noModel([], currentAgent?.());
       const model = direct.get(target) ?? build(findRoute(env, target));
       // Names come from agents, of which there are few; a bound keeps names made up at run time from piling up.
       if (direct.size < MAX_CLIENTS) direct.set(target, model);
       return model;
     },
-    check: (names) =>
+    check: (names, agentsOf) =>
       checkNames(names, (name) => {
         const target = followAliases(models, name);
         if (typeof target !== "string") return;
+        if (target === "") throw noModel(agentsOf?.(name));
         const route = findRoute(env, target);
         if (credentials === undefined) pickAccess(route, undefined);
       }),
@@ -128,10 +136,18 @@ function followAliases(models: Readonly<Record<string, Model | string>>, name: s
   }
 }
 
+/** A worker that starts knows which agents name no model. A call only knows whose hop it is: that agent, or one that it runs as a tool. */
+function noModel(agents: readonly string[] = [], hopOf?: string): FleetError {
+  const names = agents.map((name) => JSON.stringify(name)).join(", ");
+  const hop = hopOf === undefined ? "An agent" : `Agent ${JSON.stringify(hopOf)}, or one that it uses as a tool,`;
+  const who = agents.length === 0 ? hop : agents.length === 1 ? `Agent ${names}` : `Each of the agents ${names}`;
+  return new FleetError("MODEL_KEY_MISSING", `${who} has no model.`, {
+    at: agents.length === 0 ? "agent.model" : agents.map((name) => `agents.${name}.model`).join(", "),
+    remedy: "set `model` on the agent: a model's name, or an alias from the fleet's `models`",
+  });
+}
+
 function findRoute(env: ModelEnv, target: string): Route {
-  if (target === "") {
-    throw new FleetError("MODEL_KEY_MISSING", "An agent has no model.", { at: "agent.model", remedy: "set `model` on the agent" });
-  }
   const name = target.startsWith("openai/") ? target.slice("openai/".length) : target;
   if (!name.includes("/")) {
     const useResponses = env.FLOTILLA_OPENAI_API === "responses";

@@ -44,11 +44,32 @@ export function createBullWakeQueue({ redis, prefix }: BullWakeQueueDeps): WakeQ
       const byQueue = Map.groupBy(wakes, ({ queue }) => queue);
       await Promise.all([...byQueue].map(([name, group]) => queueOf(name).addBulk(group.map(bullJobOf))));
     },
+    async remove(runs, names) {
+      const jobIds = runs.flatMap(({ runId, lastWake }) => Array.from({ length: lastWake + 1 }, (_, wake) => jobIdOf(runId, wake)));
+      for (const name of names) await removeJobs(redis, queueOf(name), jobIds);
+    },
     async close() {
       await Promise.all([...queues.values()].map((queue) => queue.close()));
       queues.clear();
     },
   };
+}
+
+/**
+ * A job that a worker has is locked and stays: it ends by itself, without effect. BullMQ's own event stream names jobs, so their entries
+ * go, too; it is short.
+ */
+async function removeJobs(redis: Redis, queue: Queue, jobIds: readonly string[]): Promise<void> {
+  const pipeline = redis.pipeline();
+  for (const jobId of jobIds) pipeline.exists(queue.toKey(jobId));
+  const there = (await pipeline.exec()) ?? [];
+  for (const [index, jobId] of jobIds.entries()) if (there[index]?.[1] === 1) await queue.remove(jobId);
+
+  const gone = new Set(jobIds);
+  const stream = queue.toKey("events");
+  const entries = await redis.xrange(stream, "-", "+");
+  const told = entries.filter(([, fields]) => fields.some((field) => gone.has(field))).map(([id]) => id);
+  if (told.length > 0) await redis.xdel(stream, ...told);
 }
 
 function bullJobOf(wake: WakeJob): { name: string; data: JobData; opts: JobsOptions } {

@@ -5,6 +5,7 @@ import { type FollowedEvent, isFinalEvent } from "../protocol/events.ts";
 import { encodeJson } from "../protocol/json.ts";
 import { LIMITS } from "../protocol/limits.ts";
 import { GONE_AFTER_MS } from "../protocol/registry.ts";
+import type { Retention } from "../protocol/retention.ts";
 import { isFinal, type RunErrorInfo, type RunInfo, type RunResult } from "../protocol/run.ts";
 import type { CancelReply, LiveText, ResolveReply, RunStore, WakeQueue } from "../protocol/run-store.ts";
 import { reach } from "./backend.ts";
@@ -18,7 +19,7 @@ export interface RunDeps {
   readonly queue: WakeQueue;
   readonly clock: Clock;
   /** How long a run that is ended from here stays readable. */
-  readonly retentionMs: number;
+  readonly retentionMs: Retention;
 }
 
 /** A person's word on a call whose effect is unknown. `ran` carries what the tool had answered. */

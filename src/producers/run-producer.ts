@@ -8,9 +8,11 @@ import { FleetError, isFleetError } from "../protocol/errors.ts";
 import { agentNameSchema } from "../protocol/ids.ts";
 import type { WakeJob } from "../protocol/job.ts";
 import { LIMITS } from "../protocol/limits.ts";
+import type { Retention } from "../protocol/retention.ts";
 import type { LiveText, RunStore, Submission, SubmitReply, WakeQueue } from "../protocol/run-store.ts";
 import { reach } from "./backend.ts";
 import { closestFirst } from "./closest.ts";
+import { countTenant, removeRun, removeTenant, type TenantCount, type TenantRemoval } from "./remove-runs.ts";
 import { createRunHandle, type RunDeps, type RunHandle } from "./run-handle.ts";
 import { draftSubmission, type RunInput, type SubmitOptions } from "./submission.ts";
 import type { AgentName, FleetTypes } from "./types.ts";
@@ -30,7 +32,7 @@ export interface RunProducerDeps {
   readonly clock: Clock;
   /** The fleet's own agents. Without it the registry of live workers tells where an agent lives. */
   readonly agents?: CatalogPort;
-  readonly defaults?: Pick<SubmitOptions, "tenant" | "priority" | "deadlineMs" | "maxHops"> & { readonly retentionMs?: number };
+  readonly defaults?: Pick<SubmitOptions, "tenant" | "priority" | "deadlineMs" | "maxHops"> & { readonly retentionMs?: Retention };
   /** Makes run ids. Default: `r0-` and a lower-case ULID that grows within a process. */
   readonly makeRunId?: () => string;
 }
@@ -56,6 +58,12 @@ export interface RunProducer<A extends FleetTypes = FleetTypes> {
   submitMany(requests: Iterable<RunRequest<A>> | AsyncIterable<RunRequest<A>>): AsyncIterable<Submitted<A>>;
   /** Attaches to a run by its id, without asking whether it is there. */
   run(id: string): RunHandle<A>;
+  /** Deletes a run that is over, with all that is kept of it. @throws FleetError RUN_UNKNOWN, RUN_LIVE, BACKEND_UNREACHABLE. */
+  remove(id: string): Promise<void>;
+  /** Deletes all runs of a tenant that are over, in batches; `live` says how many were left because they are not. */
+  removeTenant(tenant: string): Promise<TenantRemoval>;
+  /** What `removeTenant` would find now. */
+  countTenant(tenant: string): Promise<TenantCount>;
 }
 
 export function createRunProducer<A extends FleetTypes = FleetTypes>(deps: RunProducerDeps): RunProducer<A> {
@@ -91,6 +99,9 @@ export function createRunProducer<A extends FleetTypes = FleetTypes>(deps: RunPr
 
   return {
     run,
+    remove: (id) => removeRun(deps, id),
+    removeTenant: (tenant) => removeTenant(deps, tenant),
+    countTenant: (tenant) => countTenant(store, tenant),
     async submit(agent, input, options = {}) {
       const submission = prepare(agent, input, options);
       const reply = await reach(store.submit(submission));

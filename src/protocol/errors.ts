@@ -27,6 +27,8 @@ export const ERRORS = {
   MODEL_UNAVAILABLE: "The model provider kept failing.",
   NO_WORKERS: "No worker has announced any agent on this Redis yet.",
   OUTPUT_TOO_LARGE: "The run's output is larger than its limit.",
+  PAYLOAD_KEY_MISSING: "A sealed value cannot be opened: its key is missing or another one.",
+  PAYLOAD_NOT_SEALED: "A value is not sealed, and only sealed values are read.",
   PEER_MISMATCH: "An installed package has a version that this release does not support.",
   REDIS_EVICTS: "Redis may evict keys: its eviction policy is not noeviction.",
   REDIS_MEMORY_FULL: "Redis is almost out of memory; new runs are refused so that running ones can end.",
@@ -35,12 +37,14 @@ export const ERRORS = {
   REDIS_TOO_OLD: "The Redis server is older than the oldest supported version.",
   RUN_CRASHED: "The run's worker died again and again while holding it.",
   RUN_EXPIRED: "The run's record is gone: its retention has passed.",
+  RUN_LIVE: "The run is not over yet, and only runs that are over can be deleted.",
   RUN_NOT_COMPLETED: "The run ended without an output.",
   RUN_UNKNOWN: "No run has this id.",
   TOOL_FAILED: "A tool failed, again and again.",
   TURN_LIMIT: "The agent used up its turns without an answer.",
   USAGE: "The command line is not understood.",
   WAIT_ABORTED: "The wait was ended by its caller; the run goes on.",
+  WORKER_CRASHED: "The worker's process ended unexpectedly, again and again.",
 } as const satisfies Record<string, string>;
 
 export type ErrorCode = keyof typeof ERRORS;

@@ -9,6 +9,7 @@ import type { RunEvent } from "./events.ts";
 import type { Priority, WakeJob } from "./job.ts";
 import type { Json } from "./json.ts";
 import type { AgentEntry, WorkerEntry } from "./registry.ts";
+import type { Retention } from "./retention.ts";
 import type { Approval, Decision, FinalStatus, Intent, RunErrorInfo, RunInfo, RunStatus, Suspension, Usage } from "./run.ts";
 
 /** A run as its producer made it. Ids are made by the client, so that a re-sent submit finds itself. */
@@ -72,6 +73,8 @@ export interface Attempt {
   readonly metadataJson: string;
   readonly retries: number;
   readonly resamples: number;
+  /** Workers that took this hop without holding its agent. */
+  readonly misplaced: number;
   /** Journaled top-level turns of the hops before this one. */
   readonly turnsBefore: number;
   readonly deadlineAtMs: number;
@@ -148,6 +151,8 @@ export type Outcome =
       readonly type: "retry";
       readonly notBeforeMs: number;
       readonly error: RunErrorInfo;
+      /** The worker does not hold the agent: counted in `misplaced`, not in `retries`. */
+      readonly misplaced?: true;
       /** A journal entry to forget: a bad answer that would fail the same way for ever. Counted in `resamples`. */
       readonly rejectKey?: string;
     }
@@ -161,7 +166,7 @@ export interface EndCommand {
   readonly token: string;
   readonly outcome: Outcome;
   /** How long a final run stays readable. */
-  readonly retentionMs: number;
+  readonly retentionMs: Retention;
 }
 
 export type EndReply =
@@ -193,6 +198,13 @@ export type Resolution =
 export type ResolveReply =
   | { readonly status: "resolved"; readonly next: WakeJob | undefined }
   | { readonly status: "not-open"; readonly info: RunInfo }
+  | { readonly status: "unknown" };
+
+export type RemoveReply =
+  /** What is needed to find what stands beside the store: jobs of its wakes, live text of its turns. */
+  | { readonly status: "removed"; readonly lastWake: number; readonly attempts: number; readonly turns: number; readonly queue: string }
+  /** Only runs that are over are deleted: cancel it first. */
+  | { readonly status: "live"; readonly as: RunStatus }
   | { readonly status: "unknown" };
 
 export interface DueReply {
@@ -234,8 +246,8 @@ export interface RunStore {
   /** Prolongs the leases. Returns the runs that this token no longer holds. */
   renew(held: readonly HeldRun[], leaseMs: number): Promise<string[]>;
 
-  cancel(runId: string, retentionMs: number): Promise<CancelReply>;
-  resolve(runId: string, callId: string | undefined, resolution: Resolution, retentionMs: number): Promise<ResolveReply>;
+  cancel(runId: string, retentionMs: Retention): Promise<CancelReply>;
+  resolve(runId: string, callId: string | undefined, resolution: Resolution, retentionMs: Retention): Promise<ResolveReply>;
   decide(runId: string, callId: string, decision: Decision): Promise<ResolveReply>;
 
   get(runId: string): Promise<RunInfo | undefined>;
@@ -253,7 +265,16 @@ export interface RunStore {
   /** Runs whose dispatch entry is due: look at each. At most `limit`. */
   due(limit: number): Promise<DueReply>;
   /** Repairs one run: re-offers a queued one, takes a dead attempt's run back, resumes a lane, expires a deadline. */
-  look(runId: string, policy: { readonly retentionMs: number; readonly maxDeaths: number }): Promise<WakeJob | undefined>;
+  look(runId: string, policy: { readonly retentionMs: Retention; readonly maxDeaths: number }): Promise<WakeJob | undefined>;
+  /**
+   * Takes runs back whose process is known to be dead, as `look` does when a lease is over: a death is counted, the run is queued or given up.
+   * What its token no longer holds is left alone. Returns what must be put into its queue.
+   */
+  takeBack(held: readonly HeldRun[], policy: { readonly retentionMs: Retention; readonly maxDeaths: number }): Promise<WakeJob[]>;
+  /** Deletes one final run at once, with its idempotency key. */
+  remove(runId: string): Promise<RemoveReply>;
+  /** Deletes idempotency keys of a tenant that outlived their runs. Looks through all keys; returns how many it deleted. */
+  forgetIdempotencyKeys(tenant: string): Promise<number>;
   /** Deletes final runs whose retention has passed, and what indexes hold of them. Returns how many. */
   sweep(limit: number): Promise<number>;
 
@@ -269,11 +290,20 @@ export interface RunStore {
 export interface LiveText {
   append(runId: string, turn: number, attempt: number, chunk: LiveChunk): Promise<void>;
   read(runId: string, turn: number, attempt: number, fromOffset: number): Promise<LiveChunk[]>;
+  /** Deletes the text of all turns up to `turns` in all attempts up to `attempts`. */
+  remove(runId: string, turns: number, attempts: number): Promise<void>;
+}
+
+export interface RemovedRun {
+  readonly runId: string;
+  readonly lastWake: number;
 }
 
 /** Where wakes are put for workers to take. */
 export interface WakeQueue {
   /** Adds what is missing; a wake that is there already is left alone. */
   add(wakes: readonly WakeJob[]): Promise<void>;
+  /** Takes out every wake of these runs that is not being worked on, in whichever of `queues` it is, and what the queue remembers of it. */
+  remove(runs: readonly RemovedRun[], queues: readonly string[]): Promise<void>;
   close(): Promise<void>;
 }

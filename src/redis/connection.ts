@@ -1,12 +1,16 @@
 /** The one factory of Redis connections: how long each role waits for a server that is away, and who hears of it. */
-import { Redis, type RedisOptions } from "ioredis";
+import { Cluster, type ClusterOptions, type DNSLookupFunction, Redis, type RedisOptions } from "ioredis";
 import { FleetError } from "../protocol/errors.ts";
+import { parseRedisAddress, redactRedisUrl, type RedisAddress, type RedisLogin } from "./address.ts";
 
 /** `producer` answers a user, so it gives up after seconds; the others live in processes that outlast a restart of Redis. */
 export type RedisRole = "producer" | "worker" | "subscriber";
 
 export interface ConnectRedisOptions {
-  /** `redis://`, `rediss://`, `redis+unix:///path.sock?db=1`, `unix:/path.sock` or a plain absolute path. */
+  /**
+   * `redis://`, `rediss://`, `redis+sentinel://host:port,host:port/<master>`, `redis+cluster://host:port,host:port`,
+   * `redis+unix:///path.sock?db=1`, `unix:/path.sock` or a plain absolute path. See docs/how-to/redis.md.
+   */
   readonly url: string;
   readonly role: RedisRole;
   /** Shown by CLIENT LIST. Default `flotilla`. */
@@ -17,13 +21,17 @@ export interface ConnectRedisOptions {
 
 const CONNECT_TIMEOUT_MS = 2_000;
 const PRODUCER_TIMEOUT_MS = 5_000;
+/** Of Sentinel and Cluster: a failover is no outage, and takes seconds. */
+const PRODUCER_FAILOVER_TIMEOUT_MS = 10_000;
 const PRODUCER_RETRIES = 5;
 const MAX_RECONNECT_DELAY_MS = 2_000;
+/** A redirection that leads back to where it came from must not spin. */
+const MOVED_DELAY_MS = 20;
 
 /** Opens a connection at once. Commands wait for it; a producer's are refused after a few seconds. The caller disconnects it. */
 export function connectRedis({ url, role, name = "flotilla", onError }: ConnectRedisOptions): Redis {
-  const options = redisOptions({ url, role, name });
-  const redis = options.path === undefined ? new Redis(url, options) : new Redis(options);
+  const address = parseRedisAddress(url);
+  const redis = address.kind === "cluster" ? openCluster(address, role, name) : new Redis(optionsFor(address, role, name));
   let told = false;
   redis.on("ready", () => {
     told = false;
@@ -37,31 +45,50 @@ export function connectRedis({ url, role, name = "flotilla", onError }: ConnectR
   return redis;
 }
 
-/** The options of a role, for clients that open their connection themselves. */
+/**
+ * The options of a role, for clients that open their connection themselves.
+ * @throws FleetError INPUT_INVALID for the address of a Cluster, which takes another client.
+ */
 export function redisOptions({
   url,
   role,
   name = "flotilla",
 }: Omit<ConnectRedisOptions, "onError">): RedisOptions & { replyMapping: "legacy" } {
-  return {
-    ...unixAddress(url),
-    connectionName: `${name}:${role}`,
-    // Replies in the shapes of RESP2: BullMQ reads flat lists.
-    replyMapping: "legacy",
-    connectTimeout: CONNECT_TIMEOUT_MS,
-    retryStrategy: (times) => Math.min(times * 100, MAX_RECONNECT_DELAY_MS),
-    enableOfflineQueue: true,
-    ...(role === "producer"
-      ? { maxRetriesPerRequest: PRODUCER_RETRIES, commandTimeout: PRODUCER_TIMEOUT_MS }
-      : { maxRetriesPerRequest: null }),
-  };
+  const address = parseRedisAddress(url);
+  if (address.kind !== "cluster") return optionsFor(address, role, name);
+  throw new FleetError("INPUT_INVALID", "A Cluster has no options of one connection.", { at: "redis", remedy: "use connectRedis" });
+}
+
+/** Opens a further connection of the same address that only subscribes; it waits for Redis for ever. The caller disconnects it. */
+export function openSubscriber(redis: Redis): Redis {
+  // A Cluster's own subscriber moves to another node by itself; its `duplicate` takes other arguments.
+  const subscriber = redis.isCluster
+    ? redis.duplicate()
+    : redis.duplicate({ maxRetriesPerRequest: null, enableOfflineQueue: true, lazyConnect: false });
+  // ioredis reconnects by itself; what went wrong is told by the connection that reads and writes.
+  subscriber.on("error", () => {});
+  return subscriber;
+}
+
+/** Every server that holds keys: a Cluster has several. */
+export function primariesOf(redis: Redis): Redis[] {
+  return asCluster(redis)?.nodes("master") ?? [redis];
+}
+
+/** Where a connection leads, for people; without credentials. */
+export function addressOf(redis: Redis): string {
+  const cluster = asCluster(redis);
+  if (cluster !== undefined) return `the Cluster of ${cluster.nodes().map(addressOf).join(", ")}`;
+  const { path, host, port, sentinels, name } = redis.options;
+  if (sentinels !== undefined && sentinels !== null) return `${name ?? "mymaster"} of ${sentinels.length} sentinels`;
+  return path ?? `${host ?? "localhost"}:${port ?? 6379}`;
 }
 
 /** The error of a server that does not answer. The URL's password is left out. */
 export const unreachable = (url: string, cause?: unknown): FleetError =>
   new FleetError(
     "BACKEND_UNREACHABLE",
-    `Redis at ${withoutPassword(url)} did not answer${cause instanceof Error ? `: ${cause.message}` : ""}.`,
+    `Redis at ${redactRedisUrl(url)} did not answer${cause instanceof Error ? `: ${cause.message}` : ""}.`,
     {
       ...(cause === undefined ? {} : { cause }),
       at: "redis",
@@ -69,21 +96,87 @@ export const unreachable = (url: string, cause?: unknown): FleetError =>
     },
   );
 
-/** ioredis takes a socket's path only as an option; a URL of another scheme it reads itself. */
-function unixAddress(url: string): { readonly path?: string; readonly db?: number } {
-  if (/^rediss?:\/\/./.test(url)) return {};
-  const match = /^(?:redis\+unix:(?:\/\/)?|unix:(?:\/\/)?)?(\/[^?]+)(?:\?(?:.*&)?db=(\d+))?/.exec(url);
-  if (match?.[1] === undefined) {
-    throw new FleetError(
-      "INPUT_INVALID",
-      `Expected a Redis URL such as redis://localhost:6379; got ${JSON.stringify(withoutPassword(url))}.`,
-      {
-        at: "redis",
-        remedy: "use redis://, rediss:// or unix:/path/to/redis.sock",
-      },
-    );
-  }
-  return { path: match[1], ...(match[2] === undefined ? {} : { db: Number(match[2]) }) };
+type ClusterAddress = Extract<RedisAddress, { kind: "cluster" }>;
+
+function optionsFor(address: Exclude<RedisAddress, ClusterAddress>, role: RedisRole, name: string) {
+  return {
+    ...placeOf(address),
+    ...sharedOptions(role, name),
+    enableOfflineQueue: true,
+    retryStrategy: (times: number) => Math.min(times * 100, MAX_RECONNECT_DELAY_MS),
+    // A primary that became a replica: connect again, where Sentinel or DNS now point, and send the command once more (I12).
+    reconnectOnError: (error: Error) => (error.message.startsWith("READONLY") ? 2 : false),
+    ...(role === "producer" ? producerPatience(address) : { maxRetriesPerRequest: null }),
+  } satisfies RedisOptions;
 }
 
-const withoutPassword = (url: string): string => url.replace(/\/\/[^@/]*@/, "//");
+const producerPatience = ({ kind }: RedisAddress): Pick<RedisOptions, "maxRetriesPerRequest" | "commandTimeout"> =>
+  kind === "sentinel"
+    ? { maxRetriesPerRequest: null, commandTimeout: PRODUCER_FAILOVER_TIMEOUT_MS }
+    : { maxRetriesPerRequest: PRODUCER_RETRIES, commandTimeout: PRODUCER_TIMEOUT_MS };
+
+const sharedOptions = (role: RedisRole, name: string) => ({
+  connectionName: `${name}:${role}`,
+  // Replies in the shapes of RESP2: BullMQ reads flat lists.
+  replyMapping: "legacy" as const,
+  connectTimeout: CONNECT_TIMEOUT_MS,
+});
+
+function placeOf(address: Exclude<RedisAddress, ClusterAddress>): RedisOptions {
+  if (address.kind === "socket") return { path: address.path, db: address.db, ...address.login };
+  const { nodes, login, tls, family, db } = address;
+  const common = { ...login, db, ...(family === undefined ? {} : { family }), ...(tls === undefined ? {} : { tls }) };
+  if (address.kind === "single") return { ...common, ...nodes[0] };
+  return {
+    ...common,
+    sentinels: [...nodes],
+    name: address.master,
+    // A primary whose machine is gone closes no connection: the sentinels tell.
+    failoverDetector: true,
+    ...sentinelLoginOf(address.sentinelLogin),
+    ...(tls === undefined ? {} : { enableTLSForSentinelMode: true, sentinelTLS: tls }),
+  };
+}
+
+const sentinelLoginOf = ({ username, password }: RedisLogin): RedisOptions => ({
+  ...(username === undefined ? {} : { sentinelUsername: username }),
+  ...(password === undefined ? {} : { sentinelPassword: password }),
+});
+
+function openCluster({ nodes, login, tls, family }: ClusterAddress, role: RedisRole, name: string): Redis {
+  const options = {
+    redisOptions: {
+      ...login,
+      ...(family === undefined ? {} : { family }),
+      ...(tls === undefined ? {} : { tls }),
+      ...sharedOptions(role, name),
+      // BullMQ refuses a client that gives up by itself; how long a producer waits is said below.
+      maxRetriesPerRequest: null,
+    },
+    clusterRetryStrategy: (times: number) => Math.min(times * 100, MAX_RECONNECT_DELAY_MS),
+    // Redirections are counted for hours of failover and resharding, too: time ends a producer's wait, nothing ends a worker's.
+    maxRedirections: Number.MAX_SAFE_INTEGER,
+    retryDelayOnMoved: MOVED_DELAY_MS,
+    slotsRefreshTimeout: CONNECT_TIMEOUT_MS,
+    // A certificate holds names: they must not be turned into addresses first.
+    ...(tls === undefined ? {} : { dnsLookup: keepName }),
+  } satisfies ClusterOptions;
+  const cluster = new Cluster([...nodes], options);
+  if (role === "producer") limitPatience(cluster);
+  // The same commands by the same names, pipelines and scripts included. What differs (`duplicate`, `options`) is met in this file only.
+  return cluster as unknown as Redis;
+}
+
+const keepName: DNSLookupFunction = (host, done) => done(null, host);
+
+/** `commandTimeout` begins at a node; a command that waits until there is one has to end, too. */
+function limitPatience(cluster: Cluster): void {
+  const send = cluster.sendCommand.bind(cluster);
+  cluster.sendCommand = (command, stream, node) => {
+    command.setTimeout(PRODUCER_FAILOVER_TIMEOUT_MS);
+    return send(command, stream, node);
+  };
+}
+
+// The inverse of what `openCluster` did.
+const asCluster = (redis: Redis): Cluster | undefined => (redis.isCluster ? (redis as unknown as Cluster) : undefined);

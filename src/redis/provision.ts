@@ -6,7 +6,8 @@ import { accessSync, constants, statSync } from "node:fs";
 import { delimiter, join, resolve } from "node:path";
 import { systemClock } from "../clock.ts";
 import type { Clock } from "../clock.ts";
-import { FleetError } from "../protocol/errors.ts";
+import { FleetError, isFleetError } from "../protocol/errors.ts";
+import { ADDRESS_FORMS, parseRedisAddress, redactRedisUrl } from "./address.ts";
 import { startPrivateServer } from "./private-server.ts";
 
 export type RedisKind = "url" | "valkey-server" | "redis-server" | "javascript";
@@ -26,8 +27,10 @@ export interface ProvisionOptions {
   readonly clock?: Clock;
 }
 
+export { redactRedisUrl };
+
 export interface ProvisionedRedis extends AsyncDisposable {
-  /** What `connectRedis` takes: `redis://…`, `rediss://…` or `redis+unix:///absolute/path.sock`. */
+  /** What `connectRedis` takes. */
   readonly url: string;
   readonly kind: RedisKind;
   /** For people, without credentials. */
@@ -56,25 +59,21 @@ export async function provisionRedis(options: ProvisionOptions): Promise<Provisi
   });
 }
 
-/** The address as it may be shown: without user, password and query. */
-export function redactRedisUrl(url: string): string {
-  if (url.startsWith("/")) return url;
-  if (!URL.canParse(url)) return "(not a URL)";
-  const { protocol, host, pathname } = new URL(url);
-  return `${protocol}//${host}${pathname}`;
-}
-
-const URL_PROTOCOLS = ["redis:", "rediss:", "redis+unix:", "unix:"];
-
 function fromUrl(url: string): ProvisionedRedis {
-  const protocol = URL.canParse(url) ? new URL(url).protocol : undefined;
-  const isSocketPath = url.startsWith("/");
-  if (!isSocketPath && (protocol === undefined || !URL_PROTOCOLS.includes(protocol))) {
-    // The value itself stays unsaid: a mistyped address may still hold a password.
-    throw new FleetError("INPUT_INVALID", "Expected redis://, rediss:// or redis+unix:/// and an address, or a socket's absolute path.", {
-      at: "REDIS_URL",
-      remedy: "set REDIS_URL=redis://host:6379",
-    });
+  try {
+    parseRedisAddress(url);
+  } catch (cause) {
+    // Whoever typed it looks for the variable's name. The value itself stays unsaid: a mistyped address may still hold a password.
+    const what = isFleetError(cause) ? cause : undefined;
+    const isForm = what !== undefined && !what.message.startsWith("Expected a Redis URL");
+    throw new FleetError(
+      "INPUT_INVALID",
+      isForm ? what.message : `Expected ${ADDRESS_FORMS} and an address, or a socket's absolute path.`,
+      {
+        at: "REDIS_URL",
+        remedy: (isForm ? what.remedy : undefined) ?? "set REDIS_URL=redis://host:6379",
+      },
+    );
   }
   return { url, kind: "url", describe: `${redactRedisUrl(url)} (REDIS_URL)`, shared: true, [Symbol.asyncDispose]: () => Promise.resolve() };
 }

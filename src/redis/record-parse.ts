@@ -141,6 +141,7 @@ export function parseAttempt(token: string, fields: Fields, intents: unknown, de
     metadataJson: text("metadata"),
     retries: number("retries"),
     resamples: number("resamples"),
+    misplaced: Number(fields["misplaced"] ?? 0),
     turnsBefore: number("turnsBefore"),
     deadlineAtMs: number("deadlineAtMs"),
     hasJournal,
@@ -181,5 +182,8 @@ const parseIntents = (reply: unknown): Intent[] =>
 
 const parseApprovals = (reply: unknown): Approval[] => parseStrings(reply).map((stored) => approvalSchema.parse(JSON.parse(stored)));
 
+/** A sealed message is longer than the text that a person may write. */
+const storedDecisionSchema = decisionSchema.extend({ message: z.string().optional() });
+
 const parseDecisions = (reply: unknown): Map<string, Decision> =>
-  new Map(Object.entries(parseFlat(reply)).map(([callId, stored]) => [callId, decisionSchema.parse(JSON.parse(stored))]));
+  new Map(Object.entries(parseFlat(reply)).map(([callId, stored]) => [callId, storedDecisionSchema.parse(JSON.parse(stored))]));

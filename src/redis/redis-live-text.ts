@@ -39,8 +39,15 @@ export function createRedisLiveText({ redis, prefix }: RedisLiveTextOptions): Li
       });
       return chunks.flatMap((chunk) => chunkFrom(chunk, fromOffset));
     },
+    async remove(runId, turns, attempts) {
+      const counted = (count: number): number[] => Array.from({ length: count }, (_, index) => index + 1);
+      const all = counted(turns).flatMap((turn) => counted(attempts).map((attempt) => keys.live(runId, turn, attempt)));
+      for (let from = 0; from < all.length; from += REMOVE_CHUNK) await redis.unlink(...all.slice(from, from + REMOVE_CHUNK));
+    },
   };
 }
+
+const REMOVE_CHUNK = 500;
 
 const idOf = (offset: number): string => `${offset + 1}-0`;
 

@@ -4,12 +4,14 @@
  */
 import type { Redis } from "ioredis";
 import type { Clock } from "../clock.ts";
+import { DEFAULT_RETENTION_MS, type Retention } from "../protocol/retention.ts";
 import type { RunStore } from "../protocol/run-store.ts";
 import { keysFor } from "./keys.ts";
 import { createAttempts } from "./run-store-attempts.ts";
-import { DEFAULT_RETENTION_MS, type StoreContext } from "./run-store-context.ts";
+import type { StoreContext } from "./run-store-context.ts";
 import { createPeople } from "./run-store-people.ts";
 import { createReads } from "./run-store-reads.ts";
+import { createRemoval } from "./run-store-removal.ts";
 import { createSubmits } from "./run-store-submit.ts";
 import { createUpkeep } from "./run-store-upkeep.ts";
 import { createWatches } from "./run-store-watch.ts";
@@ -20,7 +22,7 @@ export interface RedisRunStoreOptions {
   /** Default `flotilla`. */
   readonly prefix?: string;
   /** How long a run stays readable that `begin` ends (cancelled, expired, crashed). Default 7 days. */
-  readonly retentionMs?: number;
+  readonly retentionMs?: Retention;
 }
 
 export function createRedisRunStore({ redis, clock, prefix, retentionMs = DEFAULT_RETENTION_MS }: RedisRunStoreOptions): RunStore {
@@ -33,6 +35,7 @@ export function createRedisRunStore({ redis, clock, prefix, retentionMs = DEFAUL
     ...createPeople(context, reads.get),
     ...reads,
     ...createUpkeep(context),
+    ...createRemoval(context),
     ...watches,
   };
 }

@@ -9,6 +9,7 @@ import {
   callForStrings,
   explained,
   JOURNAL_NET_MS,
+  retentionArg,
   runCall,
   type ScriptArgs,
   type StoreContext,
@@ -56,7 +57,7 @@ const staleSchema = z.enum(["gone", "final", "wake", "suspended", "held", "not-b
 async function begin(context: StoreContext, command: BeginCommand): Promise<BeginReply> {
   const { redis, keys, retentionMs } = context;
   const { runId, wake, token, workerId, leaseMs, maxDeaths } = command;
-  const call = runCall(keys, "begin", runId, { wake, token, worker: workerId, leaseMs, maxDeaths, retentionMs });
+  const call = runCall(keys, "begin", runId, { wake, token, worker: workerId, leaseMs, maxDeaths, retentionMs: retentionArg(retentionMs) });
   const [reply, items] = await answered(runPipeline(redis, [call], (pipeline) => pipeline.lrange(keys.items(runId), 0, -1)));
   if (reply instanceof Error) throw explained(reply);
   if (items instanceof Error) throw explained(items);
@@ -90,7 +91,8 @@ const endReplySchema = z.discriminatedUnion("status", [
 ]);
 
 async function end(context: StoreContext, { runId, token, outcome, retentionMs }: EndCommand): Promise<EndReply> {
-  const args = { token, retentionMs, outcome: outcome.type, ...NO_OUTCOME_ARGS, ...outcomeArgs(outcome) };
+  const always = { token, retentionMs: retentionArg(retentionMs), clockMs: context.clock.nowMs(), outcome: outcome.type };
+  const args = { ...always, ...NO_OUTCOME_ARGS, ...outcomeArgs(outcome) };
   const journal = outcome.type === "retry" && outcome.rejectKey !== undefined ? await journalOfHop(context, runId) : undefined;
   const reply = endReplySchema.parse(JSON.parse(await callForString(context, "end", runId, args, journal)));
   return reply.status === "settled" ? { status: reply.status, as: reply.as, next: reply.next } : reply;
@@ -115,6 +117,7 @@ const NO_OUTCOME_ARGS: ScriptArgs = {
   error: "",
   notBeforeMs: "",
   rejectKey: "",
+  misplaced: "",
 };
 
 /** Members of the outcome's event as JSON text with a comma in front: scripts put time, hop and agent before it. */
@@ -141,8 +144,9 @@ function outcomeArgs(outcome: Outcome): ScriptArgs {
       return { suspension, untilMs: untilMs ?? "", approvals: flat, error: error === undefined ? "" : JSON.stringify(error), event };
     }
     case "retry": {
-      const { notBeforeMs, error, rejectKey = "" } = outcome;
-      return { notBeforeMs, error: JSON.stringify(error), rejectKey, event: members({ notBeforeMs, error }) };
+      const { notBeforeMs, error, rejectKey = "", misplaced } = outcome;
+      const counts = { rejectKey, misplaced: misplaced === true ? "1" : "" };
+      return { notBeforeMs, error: JSON.stringify(error), ...counts, event: members({ notBeforeMs, error }) };
     }
     case "failed":
     case "blocked":

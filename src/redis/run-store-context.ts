@@ -4,6 +4,7 @@ import { z } from "zod";
 import type { Clock } from "../clock.ts";
 import { FleetError, isFleetError } from "../protocol/errors.ts";
 import { LIMITS } from "../protocol/limits.ts";
+import type { Retention } from "../protocol/retention.ts";
 import type { Keys } from "./keys.ts";
 import { runScript, type ScriptCall, type ScriptName } from "./scripts.ts";
 
@@ -13,17 +14,20 @@ const DAY_MS = 24 * 60 * 60 * 1_000;
 export const JOURNAL_NET_MS = 35 * DAY_MS;
 /** How long an idempotency key outlives the deadline of its run. */
 export const IDEM_NET_MS = 30 * DAY_MS;
-/** Retention of runs that `begin` itself ends; every other command brings its own. */
-export const DEFAULT_RETENTION_MS = 7 * DAY_MS;
 
 export interface StoreContext {
   readonly redis: Redis;
   readonly keys: Keys;
   readonly clock: Clock;
-  readonly retentionMs: number;
+  /** Of runs that `begin` itself ends; every other command brings its own. */
+  readonly retentionMs: Retention;
 }
 
 export type ScriptArgs = Readonly<Record<string, string | number>>;
+
+/** As `retention_ms` of `prelude.lua` reads it: one time for all, or JSON by status. */
+export const retentionArg = (retention: Retention): string =>
+  typeof retention === "number" ? String(retention) : JSON.stringify(retention);
 
 /** The keys and arguments that `prelude.lua` expects, in its order. */
 export function runCall(keys: Keys, name: ScriptName, runId: string, args: ScriptArgs, extraKey?: string): ScriptCall {
@@ -74,7 +78,7 @@ export function explained(error: unknown): unknown {
   if (error.message.startsWith("OOM")) return memoryFull("Redis refused a write: it is out of memory.", error);
   const lost =
     error.name === "MaxRetriesPerRequestError" ||
-    /Connection is closed|isn't writeable|Command timed out|ECONN|ENOENT|ETIMEDOUT/.test(error.message);
+    /^NOAUTH|^WRONGPASS|Connection is closed|isn't writeable|Command timed out|ECONN|ENOENT|ETIMEDOUT/.test(error.message);
   if (!lost) return error;
   return new FleetError("BACKEND_UNREACHABLE", `Redis did not answer: ${error.message}`, {
     cause: error,

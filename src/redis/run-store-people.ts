@@ -3,17 +3,22 @@ import { z } from "zod";
 import { FINAL_STATUSES } from "../protocol/run.ts";
 import type { Resolution, ResolveReply, RunStore } from "../protocol/run-store.ts";
 import { parseWakeJob } from "./record-parse.ts";
-import { answered, callForStrings, JOURNAL_NET_MS, type ScriptArgs, type StoreContext } from "./run-store-context.ts";
+import { answered, callForStrings, JOURNAL_NET_MS, retentionArg, type ScriptArgs, type StoreContext } from "./run-store-context.ts";
 
 export function createPeople(context: StoreContext, get: RunStore["get"]): Pick<RunStore, "cancel" | "resolve" | "decide"> {
   return {
     async cancel(runId, retentionMs) {
-      const [status, as] = await callForStrings(context, "cancel", runId, { retentionMs });
+      const [status, as] = await callForStrings(context, "cancel", runId, { retentionMs: retentionArg(retentionMs) });
       if (status === "already-final") return { status, as: z.enum(FINAL_STATUSES).parse(as) };
       return { status: z.enum(["cancelled", "requested", "unknown"]).parse(status) };
     },
     async resolve(runId, callId, resolution, retentionMs) {
-      const args = { callId: callId ?? "", ...resolutionArgs(callId, resolution), journalNetMs: JOURNAL_NET_MS, retentionMs };
+      const args = {
+        callId: callId ?? "",
+        ...resolutionArgs(callId, resolution),
+        journalNetMs: JOURNAL_NET_MS,
+        retentionMs: retentionArg(retentionMs),
+      };
       return resolveReply(runId, get, await sendResolve(context, runId, args));
     },
     async decide(runId, callId, decision) {

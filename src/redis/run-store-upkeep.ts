@@ -1,16 +1,17 @@
 /** Repair and removal of runs, and the registry of workers and agents. */
 import { z } from "zod";
 import { type AgentEntry, agentEntrySchema, type WorkerEntry, workerEntrySchema } from "../protocol/registry.ts";
-import type { RunStore } from "../protocol/run-store.ts";
+import type { WakeJob } from "../protocol/job.ts";
+import type { HeldRun, RunStore } from "../protocol/run-store.ts";
 import { indexMember } from "./keys.ts";
 import { parseWakeJob } from "./record-parse.ts";
-import { answered, callForString, explained, type StoreContext } from "./run-store-context.ts";
+import { answered, callForString, explained, retentionArg, runCall, type StoreContext } from "./run-store-context.ts";
 import { runPipeline, runScript, type ScriptCall } from "./scripts.ts";
 
 /** How long a worker that went away without a word stays listed. */
 const FORGET_WORKER_AFTER_MS = 60 * 60 * 1_000;
 
-type Upkeep = Pick<RunStore, "due" | "look" | "sweep" | "announce" | "withdraw" | "workers" | "agents">;
+type Upkeep = Pick<RunStore, "due" | "look" | "takeBack" | "sweep" | "announce" | "withdraw" | "workers" | "agents">;
 
 export function createUpkeep(context: StoreContext): Upkeep {
   const { redis, keys } = context;
@@ -21,7 +22,8 @@ export function createUpkeep(context: StoreContext): Upkeep {
       return { runIds, nextAtMs: nextAtMs === "" ? undefined : Number(nextAtMs) };
     },
     look: async (runId, { retentionMs, maxDeaths }) =>
-      parseWakeJob(await callForString(context, "look", runId, { retentionMs, maxDeaths })),
+      parseWakeJob(await callForString(context, "look", runId, { retentionMs: retentionArg(retentionMs), maxDeaths })),
+    takeBack: (held, policy) => takeBack(context, held, policy),
     sweep: (limit) => sweep(context, limit),
     announce: (worker, agents) => announce(context, worker, agents),
     async withdraw(workerId) {
@@ -30,6 +32,23 @@ export function createUpkeep(context: StoreContext): Upkeep {
     workers: async () => parseEntries(await answered(redis.hvals(keys.workers())), workerEntrySchema),
     agents: async () => parseEntries(await answered(redis.hvals(keys.agents())), agentEntrySchema),
   };
+}
+
+/** One script per run, in one round trip. The runs stand apart: one that Redis refuses is left to its lease. */
+async function takeBack(
+  { redis, keys }: StoreContext,
+  held: readonly HeldRun[],
+  { retentionMs, maxDeaths }: Parameters<RunStore["takeBack"]>[1],
+): Promise<WakeJob[]> {
+  if (held.length === 0) return [];
+  const calls = held.map(({ runId, token }) =>
+    runCall(keys, "take-back", runId, { token, retentionMs: retentionArg(retentionMs), maxDeaths }),
+  );
+  const replies = await answered(runPipeline(redis, calls));
+  const refused = replies.find((reply) => reply instanceof Error);
+  const wakes = replies.flatMap((reply) => (typeof reply === "string" ? (parseWakeJob(reply) ?? []) : []));
+  if (refused !== undefined && wakes.length === 0) throw explained(refused);
+  return wakes;
 }
 
 /** Redis's clock says what is due; the script checks each member again. */

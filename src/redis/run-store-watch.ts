@@ -1,6 +1,7 @@
 /** Followers of runs and of stops: one subscriber connection for all of them, opened by the first. */
 import type { Redis } from "ioredis";
 import type { RunStore, StopReason } from "../protocol/run-store.ts";
+import { openSubscriber } from "./connection.ts";
 import { answered, type StoreContext } from "./run-store-context.ts";
 
 type Listener = (message: string | undefined) => void;
@@ -12,9 +13,7 @@ export function createWatches({ redis, keys }: StoreContext): Watches {
 
   const open = (): Redis => {
     if (subscriber !== undefined) return subscriber;
-    subscriber = redis.duplicate({ maxRetriesPerRequest: null, enableOfflineQueue: true, lazyConnect: false });
-    // ioredis reconnects by itself; what went wrong is told by the connection that reads and writes.
-    subscriber.on("error", () => {});
+    subscriber = openSubscriber(redis);
     subscriber.on("message", (channel: string, message: string) => {
       for (const listener of listeners.get(channel) ?? []) listener(message);
     });

@@ -3,8 +3,8 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import type { ChainableCommander, Redis } from "ioredis";
 
-const RUN_SCRIPTS = ["submit", "begin", "record", "open-intent", "end", "cancel", "resolve", "decide", "look"] as const;
-const PLAIN_SCRIPTS = ["renew", "due", "sweep"] as const;
+const RUN_SCRIPTS = ["submit", "begin", "record", "open-intent", "end", "cancel", "resolve", "decide", "look", "take-back"] as const;
+const PLAIN_SCRIPTS = ["renew", "due", "sweep", "remove"] as const;
 export type ScriptName = (typeof RUN_SCRIPTS)[number] | (typeof PLAIN_SCRIPTS)[number];
 export const SCRIPT_NAMES: readonly ScriptName[] = [...RUN_SCRIPTS, ...PLAIN_SCRIPTS];
 

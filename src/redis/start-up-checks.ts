@@ -1,6 +1,7 @@
 /** What a Redis must be before work is trusted to it. */
-import type { Redis } from "ioredis";
+import { ClusterAllFailedError, type Redis } from "ioredis";
 import { FleetError } from "../protocol/errors.ts";
+import { addressOf, primariesOf } from "./connection.ts";
 
 const OLDEST_VERSION = [6, 2] as const;
 
@@ -24,6 +25,13 @@ export interface RedisReport {
 export async function checkRedis(redis: Redis, options: RedisCheckOptions = {}): Promise<RedisReport> {
   checkReplyMapping(redis);
   await firstContact(redis);
+  // A Cluster is as good as its worst node.
+  const [first, ...others] = await Promise.all(primariesOf(redis).map((server) => checkServer(server, options)));
+  if (first === undefined) throw unreachable(redis, undefined);
+  return { ...first, notes: [...new Set([first, ...others].flatMap(({ notes }) => notes))] };
+}
+
+async function checkServer(redis: Redis, options: RedisCheckOptions): Promise<RedisReport> {
   const notes: string[] = [];
   const server = await readInfo(redis, "server");
   const version = server === undefined ? undefined : fieldOf(server, "redis_version");
@@ -60,7 +68,8 @@ function firstContact(redis: Redis): Promise<void> {
 
 /** With `resp3` BullMQ's stream reads come back as maps: its events stop without an error. */
 function checkReplyMapping(redis: Redis): void {
-  const mapping: unknown = Reflect.get(redis.options, "replyMapping");
+  const [options] = primariesOf(redis).map((server) => server.options);
+  const mapping: unknown = options === undefined ? undefined : Reflect.get(options, "replyMapping");
   if (mapping !== "resp3") return;
   throw new FleetError("REDIS_REPLY_MAPPING", 'The client was made with replyMapping: "resp3", which BullMQ cannot read.', {
     at: "replyMapping",
@@ -100,7 +109,17 @@ async function orRefused<T>(redis: Redis, command: () => Promise<T>): Promise<T 
   }
 }
 
-function unreachable(redis: Redis, cause: unknown): FleetError {
+function unreachable(redis: Redis, reported: unknown): FleetError {
+  // A Cluster's client says that all nodes failed; why stands beside it.
+  const cause = reported instanceof ClusterAllFailedError ? reported.lastNodeError : reported;
+  const refusal = cause instanceof Error ? /^(NOAUTH|WRONGPASS)/.exec(cause.message)?.[1] : undefined;
+  if (refusal !== undefined) {
+    return new FleetError("BACKEND_UNREACHABLE", `Redis wants ${refusal === "NOAUTH" ? "a" : "another"} password (${refusal}).`, {
+      cause,
+      at: addressOf(redis),
+      remedy: "put it into REDIS_URL: redis://:password@host:6379, or redis://user:password@host:6379",
+    });
+  }
   return new FleetError("BACKEND_UNREACHABLE", `Redis did not answer${reasonOf(cause)}.`, {
     cause,
     at: addressOf(redis),
@@ -113,9 +132,4 @@ function reasonOf(cause: unknown): string {
   if (!(cause instanceof Error)) return "";
   const text = cause.message || ("code" in cause ? String(cause.code) : "");
   return text === "" ? "" : `: ${text.replace(/\.$/, "")}`;
-}
-
-function addressOf(redis: Redis): string {
-  const { path, host, port } = redis.options;
-  return path ?? `${host ?? "localhost"}:${port ?? 6379}`;
 }

@@ -17,6 +17,9 @@ export function createMemoryLiveText({ notify }: MemoryLiveTextOptions = {}): Li
       if (chunk.offset > (chunks.at(-1)?.offset ?? -1)) chunks.push({ ...chunk });
       notify?.(runId);
     },
+    async remove(runId) {
+      for (const name of texts.keys()) if (name.startsWith(`${runId} `)) texts.delete(name);
+    },
     async read(runId, turn, attempt, fromOffset) {
       return (texts.get(nameOf(runId, turn, attempt)) ?? []).flatMap(({ offset, text }) => {
         const skipped = Math.max(fromOffset - offset, 0);

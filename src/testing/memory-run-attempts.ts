@@ -101,7 +101,7 @@ function take(world: MemoryWorld, run: MemoryRun, { token, workerId, leaseMs }: 
 
 function begun(run: MemoryRun, token: string): BeginReply {
   const { runId, wake, attempts, hop, agent, entryAgent, tenant, queue, priority, retries, deadlineAtMs } = run.info;
-  const { maxHops, contextJson, settingsJson, metadataJson, resamples, turnsBefore } = run;
+  const { maxHops, contextJson, settingsJson, metadataJson, resamples, misplaced, turnsBefore } = run;
   const attempt: Attempt = {
     runId,
     token,
@@ -119,6 +119,7 @@ function begun(run: MemoryRun, token: string): BeginReply {
     metadataJson,
     retries,
     resamples,
+    misplaced,
     turnsBefore,
     deadlineAtMs,
     hasJournal: run.journals.has(hop),

@@ -1,5 +1,6 @@
 /** What each outcome of an attempt does to its run, in memory. It mirrors `src/redis/scripts/end.lua`. */
 import type { WakeJob } from "../protocol/job.ts";
+import type { Retention } from "../protocol/retention.ts";
 import type { RunErrorInfo } from "../protocol/run.ts";
 import type { EndCommand, Outcome } from "../protocol/run-store.ts";
 import {
@@ -54,7 +55,7 @@ function keepResults(run: MemoryRun, { itemsJson, contextJson }: { readonly item
   if (contextJson !== undefined) run.contextJson = contextJson;
 }
 
-function handOff(world: MemoryWorld, run: MemoryRun, outcome: Of<"handed-off">, retentionMs: number): WakeJob | undefined {
+function handOff(world: MemoryWorld, run: MemoryRun, outcome: Of<"handed-off">, retentionMs: Retention): WakeJob | undefined {
   const queue = outcome.queue ?? world.agents.get(outcome.to)?.queue;
   const hop = run.info.hop + 1;
   const refused = refusal(run, outcome.to, queue, hop);
@@ -69,6 +70,7 @@ function handOff(world: MemoryWorld, run: MemoryRun, outcome: Of<"handed-off">, 
   delete run.info.error;
   Object.assign(run.info, { hop, agent: outcome.to, queue, retries: 0 });
   run.resamples = 0;
+  run.misplaced = 0;
   run.turnsBefore = run.info.turns;
   return queueAgain(world, run);
 }
@@ -105,8 +107,10 @@ function suspend(world: MemoryWorld, run: MemoryRun, outcome: Of<"suspended">): 
   return undefined;
 }
 
-function retry(world: MemoryWorld, run: MemoryRun, { notBeforeMs, error, rejectKey }: Of<"retry">): WakeJob | undefined {
-  run.info.retries += 1;
+function retry(world: MemoryWorld, run: MemoryRun, outcome: Of<"retry">): WakeJob | undefined {
+  const { notBeforeMs, error, rejectKey, misplaced } = outcome;
+  if (misplaced === true) run.misplaced += 1;
+  else run.info.retries += 1;
   if (rejectKey !== undefined) {
     const journal = run.journals.get(run.info.hop);
     journal?.delete(rejectKey);

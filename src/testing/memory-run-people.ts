@@ -1,5 +1,6 @@
 /** What people say about a run, in memory: cancel it, resolve an unknown effect, decide on a tool call. */
 import type { Resolution, ResolveReply, RunStore } from "../protocol/run-store.ts";
+import type { Retention } from "../protocol/retention.ts";
 import { infoOf } from "./memory-run-reads.ts";
 import {
   appendEvent,
@@ -45,7 +46,13 @@ export function createMemoryPeople(world: MemoryWorld): Pick<RunStore, "cancel" 
   };
 }
 
-function resolve(world: MemoryWorld, runId: string, callId: string | undefined, resolution: Resolution, retentionMs: number): ResolveReply {
+function resolve(
+  world: MemoryWorld,
+  runId: string,
+  callId: string | undefined,
+  resolution: Resolution,
+  retentionMs: Retention,
+): ResolveReply {
   const run = world.runs.get(runId);
   if (run === undefined) return { status: "unknown" };
   if (!isOpen(run, callId, resolution)) return { status: "not-open", info: infoOf(run) };

@@ -4,6 +4,7 @@ import type { RunEvent } from "../protocol/events.ts";
 import type { WakeJob } from "../protocol/job.ts";
 import { LIMITS } from "../protocol/limits.ts";
 import type { AgentEntry, WorkerEntry } from "../protocol/registry.ts";
+import { type Retention, retentionOf } from "../protocol/retention.ts";
 import {
   type Approval,
   type Decision,
@@ -38,11 +39,14 @@ export interface MemoryRun {
   readonly events: StoredEvent[];
   outputJson: string | undefined;
   resamples: number;
+  misplaced: number;
   turnsBefore: number;
   token: string | undefined;
   stop: StopReason | undefined;
   ended: { readonly token: string; readonly reply: EndReply } | undefined;
   begunEnded: { readonly token: string; readonly reply: BeginReply } | undefined;
+  /** The dead attempt from which the run was taken back, and the wake that this made. */
+  takenBack: { readonly token: string; readonly wake: number } | undefined;
   lookDelayMs: number;
   /** The dispatch entry: when to look again. */
   lookAtMs: number | undefined;
@@ -126,7 +130,7 @@ export function queueAgain(world: MemoryWorld, run: MemoryRun, atMs: number = wo
 }
 
 export interface Ending {
-  readonly retentionMs: number;
+  readonly retentionMs: Retention;
   readonly event: RunEvent;
   readonly error?: RunErrorInfo;
 }
@@ -141,20 +145,20 @@ export function finish(world: MemoryWorld, run: MemoryRun, status: FinalStatus, 
   run.info.finishedAtMs = nowMs;
   delete run.info.error;
   if (error !== undefined) run.info.error = copy(error);
-  run.deleteAtMs = nowMs + retentionMs;
+  run.deleteAtMs = nowMs + retentionOf(retentionMs, status);
   appendEvent(world, run, event);
 }
 
-export function stopRun(world: MemoryWorld, run: MemoryRun, reason: StopReason, retentionMs: number): void {
+export function stopRun(world: MemoryWorld, run: MemoryRun, reason: StopReason, retentionMs: Retention): void {
   finish(world, run, reason, { retentionMs, event: { type: `run.${reason}`, ...stamp(world, run) } });
 }
 
-export function failRun(world: MemoryWorld, run: MemoryRun, error: RunErrorInfo, retentionMs: number): void {
+export function failRun(world: MemoryWorld, run: MemoryRun, error: RunErrorInfo, retentionMs: Retention): void {
   finish(world, run, "failed", { retentionMs, event: { type: "run.failed", ...stamp(world, run), error }, error });
 }
 
 /** True when the run was given up. */
-export function loseAttempt(world: MemoryWorld, run: MemoryRun, maxDeaths: number, retentionMs: number): boolean {
+export function loseAttempt(world: MemoryWorld, run: MemoryRun, maxDeaths: number, retentionMs: Retention): boolean {
   run.info.deaths += 1;
   const { deaths } = run.info;
   appendEvent(world, run, { type: "attempt.lost", ...stamp(world, run), deaths });

@@ -3,8 +3,9 @@
  * `tests/support/run-store-suite.ts` runs against both.
  */
 import type { Clock } from "../clock.ts";
-import type { RunStore, Submission, SubmitReply } from "../protocol/run-store.ts";
+import type { HeldRun, RemoveReply, RunStore, Submission, SubmitReply } from "../protocol/run-store.ts";
 import { NO_USAGE } from "../protocol/run.ts";
+import type { Retention } from "../protocol/retention.ts";
 import type { WakeJob } from "../protocol/job.ts";
 import { createMemoryAttempts } from "./memory-run-attempts.ts";
 import { createMemoryPeople } from "./memory-run-people.ts";
@@ -13,6 +14,7 @@ import {
   appendEvent,
   copy,
   createWorld,
+  isCurrent,
   isFinalRun,
   LOOK_MS,
   loseAttempt,
@@ -33,8 +35,8 @@ export interface MemoryRunStore extends RunStore {
   notify(runId: string): void;
 }
 
-export function createMemoryRunStore({ clock }: { readonly clock: Clock }): MemoryRunStore {
-  const world = createWorld(clock);
+/** @param world given by whoever looks at the state itself, as the simulation does */
+export function createMemoryRunStore({ clock, world = createWorld(clock) }: { clock: Clock; world?: MemoryWorld }): MemoryRunStore {
   return {
     submit: async (submission) => submit(world, submission),
     submitMany: async (submissions) => submissions.map((submission) => submit(world, submission)),
@@ -105,11 +107,13 @@ function newRun(world: MemoryWorld, submission: Submission, queue: string): Memo
     events: [],
     outputJson: undefined,
     resamples: 0,
+    misplaced: 0,
     turnsBefore: 0,
     token: undefined,
     stop: undefined,
     ended: undefined,
     begunEnded: undefined,
+    takenBack: undefined,
     lookDelayMs: LOOK_MS,
     lookAtMs: nowMs + (delayMs > 0 ? delayMs : LOOK_MS),
     timerAtMs: deadlineAtMs,
@@ -136,7 +140,10 @@ function createWatches(world: MemoryWorld): Pick<RunStore, "watch" | "watchStops
   };
 }
 
-type Upkeep = Pick<RunStore, "due" | "look" | "sweep" | "announce" | "withdraw" | "workers" | "agents">;
+type Upkeep = Pick<
+  RunStore,
+  "due" | "look" | "takeBack" | "remove" | "forgetIdempotencyKeys" | "sweep" | "announce" | "withdraw" | "workers" | "agents"
+>;
 
 function createUpkeep(world: MemoryWorld): Upkeep {
   return {
@@ -152,6 +159,13 @@ function createUpkeep(world: MemoryWorld): Upkeep {
     async look(runId, policy) {
       const run = world.runs.get(runId);
       return run === undefined || isFinalRun(run) ? undefined : look(world, run, policy);
+    },
+    takeBack: async (held, policy) => held.flatMap((entry) => takeBack(world, entry, policy) ?? []),
+    remove: async (runId) => remove(world, runId),
+    async forgetIdempotencyKeys(tenant) {
+      const lost = [...world.idem].filter(([key, { runId }]) => key.startsWith(`${tenant} `) && !world.runs.has(runId));
+      for (const [key] of lost) world.idem.delete(key);
+      return lost.length;
     },
     async sweep(limit) {
       const nowMs = world.clock.nowMs();
@@ -171,10 +185,21 @@ function createUpkeep(world: MemoryWorld): Upkeep {
   };
 }
 
+function remove(world: MemoryWorld, runId: string): RemoveReply {
+  const run = world.runs.get(runId);
+  if (run === undefined) return { status: "unknown" };
+  const { status, tenant, idempotencyKey, wake: lastWake, attempts, turns, queue } = run.info;
+  if (!isFinalRun(run)) return { status: "live", as: status };
+  world.runs.delete(runId);
+  const idemKey = `${tenant} ${idempotencyKey}`;
+  if (idempotencyKey !== undefined && world.idem.get(idemKey)?.runId === runId) world.idem.delete(idemKey);
+  return { status: "removed", lastWake, attempts, turns, queue };
+}
+
 function look(
   world: MemoryWorld,
   run: MemoryRun,
-  policy: { readonly retentionMs: number; readonly maxDeaths: number },
+  policy: { readonly retentionMs: Retention; readonly maxDeaths: number },
 ): WakeJob | undefined {
   const nowMs = world.clock.nowMs();
   const { status, suspension } = run.info;
@@ -201,4 +226,21 @@ function look(
   run.lookAtMs = nowMs + run.lookDelayMs;
   run.lookDelayMs = Math.min(run.lookDelayMs * 2, MAX_LOOK_MS);
   return wakeJob(run);
+}
+
+function takeBack(world: MemoryWorld, { runId, token }: HeldRun, policy: Parameters<RunStore["takeBack"]>[1]): WakeJob | undefined {
+  const run = world.runs.get(runId);
+  if (run === undefined) return undefined;
+  const { status, wake } = run.info;
+  if (status === "queued" && run.takenBack?.token === token && run.takenBack.wake === wake) return wakeJob(run);
+  if (!isCurrent(run, token)) return undefined;
+  const stop = stopReason(world, run);
+  if (loseAttempt(world, run, policy.maxDeaths, policy.retentionMs)) return undefined;
+  if (stop !== undefined) {
+    stopRun(world, run, stop, policy.retentionMs);
+    return undefined;
+  }
+  const next = queueAgain(world, run);
+  run.takenBack = { token, wake: next.wake };
+  return next;
 }

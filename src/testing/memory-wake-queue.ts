@@ -23,6 +23,14 @@ export function createMemoryWakeQueue(): MemoryWakeQueue {
       }
       for (const added of listeners) added();
     },
+    async remove(runs) {
+      const gone = new Set(runs.map(({ runId }) => runId));
+      for (const [name, waiting] of queues)
+        queues.set(
+          name,
+          waiting.filter(({ runId }) => !gone.has(runId)),
+        );
+    },
     take: (queue) => queues.get(queue)?.shift(),
     size: (queue) => queues.get(queue)?.length ?? 0,
     onAdded(added) {

@@ -79,7 +79,7 @@ export async function startFleetWorker(deps: FleetWorkerDeps, options: WorkerOpt
   heartbeat = startHeartbeat(
     { redisUrl, prefix, leaseMs: options.leaseMs },
     (lost) => {
-      for (const runId of lost) held.abort(runId, "superseded");
+      for (const { runId, token } of lost) held.abort(runId, "superseded", token);
     },
     (message) => log.warn({ event: "heartbeat.errored", message }, "leases could not be renewed; it goes on trying"),
   );
@@ -165,7 +165,7 @@ function bindQueue({ redis, prefix, log }: FleetWorkerDeps, wakeDeps: WakeDeps, 
   });
   // The client tells each failed reconnect: one line for each reason and outage is enough.
   const told = new Set<string>();
-  worker.on("ioredis:close", () => told.clear());
+  redis.on("ready", () => told.clear());
   worker.on("error", (err) => {
     if (told.has(err.message)) return;
     told.add(err.message);

@@ -4,7 +4,7 @@ import { systemClock } from "../clock.ts";
 import type { HeldRun } from "../protocol/run-store.ts";
 import { connectRedis } from "../redis/connection.ts";
 import { createRedisRunStore } from "../redis/redis-run-store.ts";
-import { beatEveryMs, type FromThread, type ThreadData, type ToThread } from "./heartbeat.ts";
+import { beatEveryMs, type FromThread, renewHeld, type ThreadData, type ToThread } from "./heartbeat.ts";
 
 // What `startHeartbeat` passed, by its `satisfies`.
 const { redisUrl, prefix, leaseMs, ticks } = workerData as ThreadData;
@@ -27,8 +27,8 @@ while (!closing.signal.aborted) {
   seen = now;
   if (!mainLoopTicks || held.length === 0 || closing.signal.aborted) continue;
   try {
-    const lost = await store.renew(held, leaseMs);
-    if (lost.length > 0) tell({ type: "lost", runIds: lost });
+    const lost = await renewHeld(store, held, leaseMs);
+    if (lost.length > 0) tell({ type: "lost", lost });
   } catch (error) {
     tell({ type: "errored", message: error instanceof Error ? error.message : String(error) });
   }

@@ -4,7 +4,7 @@
  * long and never renewed (docs/decisions/0003-leases-not-locks.md), because their renewal is refused when Redis' memory is full.
  */
 import { Worker } from "node:worker_threads";
-import type { HeldRun } from "../protocol/run-store.ts";
+import type { HeldRun, RunStore } from "../protocol/run-store.ts";
 
 export interface HeartbeatOptions {
   readonly redisUrl: string;
@@ -19,7 +19,7 @@ export interface ThreadData extends HeartbeatOptions {
 
 export type ToThread = { readonly type: "held"; readonly held: readonly HeldRun[] } | { readonly type: "close" };
 export type FromThread =
-  | { readonly type: "lost"; readonly runIds: readonly string[] }
+  | { readonly type: "lost"; readonly lost: readonly HeldRun[] }
   | { readonly type: "errored"; readonly message: string };
 
 export interface Heartbeat {
@@ -32,9 +32,28 @@ const tickEveryMs = (leaseMs: number): number => Math.max(50, Math.floor(leaseMs
 /** A beat is due three times per lease, so that two may be lost. */
 export const beatEveryMs = (leaseMs: number): number => Math.floor(leaseMs / 3);
 
+/**
+ * Renews, and tells what was lost by run and token: a process may hold a run's next wake, or may still wind up an attempt that lost the
+ * run, while it renews another attempt at the same run.
+ */
+export async function renewHeld(store: Pick<RunStore, "renew">, held: readonly HeldRun[], leaseMs: number): Promise<HeldRun[]> {
+  const lost: HeldRun[] = [];
+  let rest = held;
+  while (rest.length > 0) {
+    const batch = [...new Map(rest.map((run) => [run.runId, run])).values()];
+    const runIds = new Set(await store.renew(batch, leaseMs));
+    lost.push(...batch.filter(({ runId }) => runIds.has(runId)));
+    rest = rest.filter((run) => !batch.includes(run));
+  }
+  return lost;
+}
+
+/** How long the thread may take to end by itself: its request waits for a Redis that is away. Milliseconds. */
+const THREAD_CLOSE_MS = 1_000;
+
 export function startHeartbeat(
   options: HeartbeatOptions,
-  onLost: (runIds: readonly string[]) => void,
+  onLost: (lost: readonly HeldRun[]) => void,
   onError: (message: string) => void,
 ): Heartbeat {
   const ticks = new Int32Array(new SharedArrayBuffer(4));
@@ -42,7 +61,7 @@ export function startHeartbeat(
   const file = new URL(`./heartbeat-thread${import.meta.url.endsWith(".ts") ? ".ts" : ".js"}`, import.meta.url);
   const thread = new Worker(file, { workerData: { ...options, ticks } satisfies ThreadData });
   const exited = new Promise((resolve) => thread.once("exit", resolve));
-  thread.on("message", (message: FromThread) => (message.type === "lost" ? onLost(message.runIds) : onError(message.message)));
+  thread.on("message", (message: FromThread) => (message.type === "lost" ? onLost(message.lost) : onError(message.message)));
   thread.on("error", (error) => onError(error.message));
   const send = (message: ToThread): void => thread.postMessage(message);
   let news: readonly HeldRun[] | undefined;
@@ -59,7 +78,9 @@ export function startHeartbeat(
     async close() {
       clearInterval(ticking);
       send({ type: "close" });
+      const overdue = setTimeout(() => void thread.terminate(), THREAD_CLOSE_MS);
       await exited;
+      clearTimeout(overdue);
     },
   };
 }

@@ -21,7 +21,8 @@ export interface HeldRuns {
   hold(runId: string, token: string): HeldRun;
   release(held: HeldRun): void;
   all(): HeldRun[];
-  abort(runId: string, reason: AbortReason): void;
+  /** @param token only the attempt of this token; without it, every attempt at the run */
+  abort(runId: string, reason: AbortReason, token?: string): void;
   /** From now on each run is let go at the end of its present step. */
   drain(): void;
   /** Resolves when nothing is held. */
@@ -69,8 +70,8 @@ export function createHeldRuns(onChange: (held: readonly HeldRun[]) => void): He
       changed();
     },
     all: () => [...held],
-    abort(runId, reason) {
-      for (const run of held) if (run.runId === runId) run.abort(reason);
+    abort(runId, reason, token) {
+      for (const run of held) if (run.runId === runId && (token === undefined || run.token === token)) run.abort(reason);
     },
     drain() {
       draining = true;

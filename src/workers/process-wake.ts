@@ -14,16 +14,18 @@ import { type TrackedContext, trackContext } from "../agents/run-context.ts";
 import type { LostCall, Reconciled } from "../agents/tool-policy.ts";
 import type { Clock } from "../clock.ts";
 import { classifyFailure } from "../models/classify.ts";
+import { type ErrorCode, isFleetError } from "../protocol/errors.ts";
 import type { WakeJob } from "../protocol/job.ts";
 import type { Json } from "../protocol/json.ts";
 import type { Intent } from "../protocol/run.ts";
-import type { Attempt, LiveText, Outcome, RunStore, WakeQueue } from "../protocol/run-store.ts";
+import type { Retention } from "../protocol/retention.ts";
+import type { Attempt, BeginCommand, BeginReply, LiveText, Outcome, RunStore, WakeQueue } from "../protocol/run-store.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { HeldRun, HeldRuns } from "./held-runs.ts";
 import { createHopJournal } from "./hop-journal.ts";
 import { createLiveWriter } from "./live-writer.ts";
 import { outcomeOf } from "./outcome-of.ts";
-import { retryDelayMs } from "./retry-policy.ts";
+import { RETRY_POLICY, retryDelayMs } from "./retry-policy.ts";
 
 export type MakeContext = (request: {
   readonly tenant: string;
@@ -51,7 +53,7 @@ export interface WakeOptions {
   /** How long an attempt holds a run without a heartbeat. Milliseconds. */
   readonly leaseMs: number;
   /** How long a final run stays readable. Milliseconds. */
-  readonly retentionMs: number;
+  readonly retentionMs: Retention;
   /** Attempts in a row that may die before the run is given up. */
   readonly maxDeaths: number;
 }
@@ -60,7 +62,8 @@ export interface WakeOptions {
 export async function processWake(deps: WakeDeps, runId: string, wake: number, onBegun: () => void = () => undefined): Promise<void> {
   const token = randomUUID();
   const { leaseMs, maxDeaths } = deps.options;
-  const begun = await deps.store.begin({ runId, wake, token, workerId: deps.workerId, leaseMs, maxDeaths });
+  const begun = await beginOrPutBack(deps, { runId, wake, token, workerId: deps.workerId, leaseMs, maxDeaths });
+  if (begun === undefined) return;
   if (begun.status !== "begun") {
     deps.log.debug({ event: "wake.dropped", runId, wake, why: begun.status === "stale" ? begun.why : begun.as }, "wake dropped");
     return;
@@ -68,11 +71,66 @@ export async function processWake(deps: WakeDeps, runId: string, wake: number, o
   onBegun();
   const held = deps.held.hold(runId, token);
   try {
-    const outcome = await attemptHop(deps, begun.attempt, begun.itemsJson, held);
+    const outcome = await unlessStuck(deps, begun.attempt, held, attemptHop(deps, begun.attempt, begun.itemsJson, held));
     if (outcome !== undefined) await settle(deps, begun.attempt, outcome);
     if (begun.attempt.openIntents.length > 0) await reconcileLostCalls(deps, begun.attempt);
   } finally {
     deps.held.release(held);
+  }
+}
+
+/**
+ * A tool may ignore its signal and never end. Its slot and its run must not wait for it: a cancel, a deadline and a shutdown settle the run
+ * without it. What it says later is still recorded as a fact.
+ */
+async function unlessStuck(
+  deps: WakeDeps,
+  attempt: Attempt,
+  held: HeldRun,
+  work: Promise<Outcome | undefined>,
+): Promise<Outcome | undefined> {
+  const { clock, log } = deps;
+  const ended = new AbortController();
+  const stuck = Promise.withResolvers<Outcome | undefined>();
+  const stopped = async (): Promise<void> => {
+    await clock.sleep(STOP_GRACE_MS, ended.signal);
+    if (ended.signal.aborted) return;
+    const { runId, agent } = attempt;
+    log.warn({ event: "attempt.stuck", runId, agent, why: held.aborted() }, "something ignores its signal; the run is settled without it");
+    stuck.resolve(stoppedOutcome(held));
+  };
+  held.signal.addEventListener("abort", () => void stopped(), { once: true, signal: ended.signal });
+  try {
+    return await Promise.race([work, stuck.promise]);
+  } finally {
+    ended.abort();
+  }
+}
+
+/** How long a stopped attempt may take to end by itself; shorter than what a shutdown waits for. Milliseconds. */
+const STOP_GRACE_MS = 2_000;
+
+function stoppedOutcome(held: HeldRun): Outcome | undefined {
+  const why = held.aborted();
+  if (why === "superseded" || why === undefined) return undefined;
+  return why === "shutdown" ? { type: "released" } : { type: why };
+}
+
+const UNREADABLE: ReadonlySet<string> = new Set<ErrorCode>(["PAYLOAD_KEY_MISSING", "PAYLOAD_NOT_SEALED"]);
+
+/** A run that this worker's keys do not open is put back: another worker may have the key. Its record says why it waits. */
+async function beginOrPutBack(deps: WakeDeps, command: BeginCommand): Promise<BeginReply | undefined> {
+  const { store, clock, log, random, options } = deps;
+  try {
+    return await store.begin(command);
+  } catch (error) {
+    if (!isFleetError(error) || !UNREADABLE.has(error.code)) throw error;
+    const { runId, token } = command;
+    const { code, message } = error;
+    log.warn({ event: "run.unreadable", runId, code, message }, "this worker cannot open the run; it is put back");
+    const notBeforeMs = clock.nowMs() + retryDelayMs(RETRY_POLICY.maxRetries, random());
+    await store.end({ runId, token, outcome: { type: "retry", notBeforeMs, error: { code, message } }, retentionMs: options.retentionMs });
+    return undefined;
   }
 }
 
@@ -82,7 +140,9 @@ async function attemptHop(deps: WakeDeps, attempt: Attempt, itemsJson: readonly 
   if (attempt.openIntents.length > 0) return effectUnknown(attempt);
   let context: TrackedContext | undefined;
   const result = await orErrored(async () => {
-    const agent = entry.configure === undefined ? entry.agent : entry.configure(JSON.parse(attempt.settingsJson));
+    // Without settings the agent is as the fleet gives it.
+    const isConfigured = entry.configure === undefined || attempt.settingsJson === "{}";
+    const agent = isConfigured ? entry.agent : entry.configure(JSON.parse(attempt.settingsJson));
     context = await openContext(deps, attempt);
     return run(deps, attempt, itemsJson, held, { ...entry, agent }, context);
   });
@@ -101,11 +161,19 @@ function effectUnknown({ openIntents }: Attempt): Outcome {
   return { type: "suspended", suspension: "effect-unknown", error: { code: "EFFECT_UNKNOWN", message } };
 }
 
-/** The queue's worker does not hold the agent: a deploy is under way, or two fleets share a queue. Another worker may hold it. */
-function notHere({ clock, random, log }: WakeDeps, { agent, runId, retries }: Attempt): Outcome {
+/**
+ * The queue's worker does not hold the agent: a deploy is under way, or two fleets share a queue. Another worker may hold it. That says
+ * nothing of the agent, so it is counted apart from its retries.
+ */
+function notHere({ clock, random, log }: WakeDeps, { agent, runId, queue, misplaced }: Attempt): Outcome {
+  const code = "AGENT_UNKNOWN";
+  if (misplaced >= RETRY_POLICY.maxMisplaced) {
+    const message = `Agent ${agent} was given to ${misplaced + 1} workers of queue ${queue}, and none of them holds it.`;
+    return { type: "failed", error: { code, message } };
+  }
   log.warn({ event: "agent.missing", runId, agent }, "this worker does not hold the run's agent; it is put back");
-  const message = `Worker does not hold agent ${agent}.`;
-  return { type: "retry", notBeforeMs: clock.nowMs() + retryDelayMs(retries, random()), error: { code: "AGENT_UNKNOWN", message } };
+  const message = `A worker of queue ${queue} does not hold agent ${agent}.`;
+  return { type: "retry", misplaced: true, notBeforeMs: clock.nowMs() + retryDelayMs(misplaced, random()), error: { code, message } };
 }
 
 /**

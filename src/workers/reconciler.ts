@@ -3,11 +3,12 @@
  * delay that is over resumes, a deadline ends its run. Every worker runs one; the store lets each run be looked at once.
  */
 import type { Clock } from "../clock.ts";
+import type { Retention } from "../protocol/retention.ts";
 import type { RunStore, WakeQueue } from "../protocol/run-store.ts";
 import type { Log } from "../telemetry/log.ts";
 
 export interface ReconcilerOptions {
-  readonly retentionMs: number;
+  readonly retentionMs: Retention;
   readonly maxDeaths: number;
   /** The longest pause between two looks. Default 1 000 ms. */
   readonly everyMs?: number;
@@ -16,6 +17,7 @@ export interface ReconcilerOptions {
 const LOOKS_AT_ONCE = 500;
 const SWEEP_AT_ONCE = 200;
 const SWEEP_EVERY_MS = 30_000;
+const CLOCKS_APART_MS = 1_000;
 
 export interface Reconciler {
   close(): Promise<void>;
@@ -48,8 +50,9 @@ async function loop(deps: ReconcilerDeps, options: ReconcilerOptions, signal: Ab
     try {
       pauseMs = Math.min(pauseMs, await reconcile(deps, options));
       if (clock.nowMs() >= sweepAtMs) {
-        await deps.store.sweep(SWEEP_AT_ONCE);
-        sweepAtMs = clock.nowMs() + SWEEP_EVERY_MS;
+        // While there is something to delete it goes on with each round: runs may end faster than a fixed share is swept.
+        const swept = await deps.store.sweep(SWEEP_AT_ONCE);
+        sweepAtMs = clock.nowMs() + (swept > 0 ? 0 : SWEEP_EVERY_MS);
       }
       complained = false;
     } catch (err) {
@@ -63,11 +66,19 @@ async function loop(deps: ReconcilerDeps, options: ReconcilerOptions, signal: Ab
 }
 
 /** One round. Returns how long until the next is due, in milliseconds. */
-export async function reconcile({ store, queue, clock }: ReconcilerDeps, options: ReconcilerOptions): Promise<number> {
+export async function reconcile({ store, queue, clock, log }: ReconcilerDeps, options: ReconcilerOptions): Promise<number> {
   const { runIds, nextAtMs } = await store.due(LOOKS_AT_ONCE);
-  const wakes = await Promise.all(runIds.map((runId) => store.look(runId, options)));
-  const missing = wakes.filter((wake) => wake !== undefined);
+  const looks = await Promise.allSettled(runIds.map((runId) => store.look(runId, options)));
+  // One record that cannot be read must not keep the others from being looked after.
+  const failed = looks.filter((look) => look.status === "rejected");
+  if (failed.length === looks.length && failed[0] !== undefined) throw failed[0].reason;
+  if (failed[0] !== undefined)
+    log.warn({ event: "look.errored", count: failed.length, err: failed[0].reason }, "some runs cannot be looked at");
+  const missing = looks.flatMap((look) => (look.status === "fulfilled" && look.value !== undefined ? [look.value] : []));
   if (missing.length > 0) await queue.add(missing);
-  if (runIds.length === LOOKS_AT_ONCE) return 0;
-  return nextAtMs === undefined ? Number.POSITIVE_INFINITY : Math.max(10, nextAtMs - clock.nowMs());
+  if (runIds.length === LOOKS_AT_ONCE && failed.length === 0) return 0;
+  if (nextAtMs === undefined) return Number.POSITIVE_INFINITY;
+  const inMs = nextAtMs - clock.nowMs();
+  // The store named a time to come. Where it lies in the past, this machine's clock is ahead, and says nothing about when to look.
+  return inMs < -CLOCKS_APART_MS ? Number.POSITIVE_INFINITY : Math.max(10, inMs);
 }

@@ -12,6 +12,8 @@
 export const RETRY_POLICY = {
   /** Retries of one hop before the run fails for good. */
   maxRetries: 8,
+  /** Workers in a row that may take a hop without holding its agent, such as while a deploy is under way: about half an hour. */
+  maxMisplaced: 30,
   /** A bad answer is sampled anew so often. */
   maxResamples: 2,
   firstDelayMs: 1_000,

@@ -4,7 +4,7 @@ import { expect, inject, onTestFinished, test, vi } from "vitest";
 import { connectRedis } from "../../src/redis/connection.ts";
 import { needs } from "../support/redis.ts";
 import { openRedisStore } from "../support/redis-store.ts";
-import { begin, completed, end, fact, intent, running, submission } from "../support/run-store-fixture.ts";
+import { begin, completed, end, fact, intent, LEASE_MS, running, submission } from "../support/run-store-fixture.ts";
 
 test("I10 submit, record, intent and end are one command each, begin is a script and a read in one round trip", async () => {
   const redis = connectRedis({ url: inject("redisUrl"), role: "worker", name: "commands-test" });
@@ -38,7 +38,7 @@ test("I3 a server that forgot the scripts gets their text", { tags: ["real-redis
   // The JavaScript server never forgets a script.
   needs(context, "real-redis");
   const redis = connectRedis({ url: inject("redisUrl"), role: "worker", name: "commands-test" });
-  const { store, close } = openRedisStore(redis);
+  const { store, close, advance } = openRedisStore(redis);
   onTestFinished(async () => {
     await close();
     redis.disconnect();
@@ -47,5 +47,6 @@ test("I3 a server that forgot the scripts gets their text", { tags: ["real-redis
   const runId = await running(store);
   await redis.script("FLUSH");
   expect(await store.submitMany([submission(), submission()])).toMatchObject([{ status: "created" }, { status: "created" }]);
+  await advance(2 * LEASE_MS);
   expect(await begin(store, runId, "b")).toMatchObject({ attempt: 2 });
 });

@@ -32,18 +32,21 @@ export function createGate(): Gate {
 
 /** The usual way of a run: the opener writes its effect, hands off; the closer writes its own and answers. */
 export function usualReply(call: FakeCall): FakeReply {
-  const has = (name: string): boolean => JSON.stringify(call.body).includes(name);
   if (call.model === "opener-model") {
     return call.toolResults.length === 0
       ? { toolCalls: [{ name: "repeatable", arguments: {} }] }
       : { toolCalls: [{ name: "transfer_to_closer", arguments: {} }] };
   }
-  if (has("h1t0")) return { text: "All is written, and this answer is streamed in several pieces." };
+  // A call of the second hop, of whichever attempt.
+  if (/call_h1a\d+t0/.test(JSON.stringify(call.body))) return { text: "All is written, and this answer is streamed in several pieces." };
   return { toolCalls: [{ name: "undeclared", arguments: {} }] };
 }
 
-export async function setup(reply: (call: FakeCall) => FakeReply | Promise<FakeReply> = usualReply) {
-  const provider = await startFakeProvider({ reply });
+export async function setup(
+  reply: (call: FakeCall) => FakeReply | Promise<FakeReply> = usualReply,
+  options: { readonly latencyMs?: number } = {},
+) {
+  const provider = await startFakeProvider({ reply, ...options });
   const prefix = `t${randomUUID().slice(0, 8)}`;
   const effectsFile = path.join(mkdtempSync(path.join(tmpdir(), "flotilla-effects-")), "effects.txt");
   const env = {

@@ -11,6 +11,7 @@ export interface WorkerProcess extends AsyncDisposable {
   readonly pid: number;
   /** What it said on stderr, so far. */
   readonly said: string[];
+  /** SIGKILL ends the supervisor and what it supervises together, as the loss of a machine would. */
   kill(signal: NodeJS.Signals): Promise<number | null>;
   /** Resolves with the first log record of this event, past or future. */
   logged(event: string): Promise<Record<string, unknown>>;
@@ -45,16 +46,30 @@ export async function startWorker({ env, args = [], fleet = PROMISE_FLEET }: Wor
     said,
     kill: async (signal) => {
       child.kill(signal);
+      if (signal === "SIGKILL") killSupervised(said);
       return ended;
     },
     logged: (event) => find(child, said, waiters, event),
     async [Symbol.asyncDispose]() {
-      if (child.exitCode === null && child.signalCode === null) child.kill("SIGKILL");
+      if (child.exitCode === null && child.signalCode === null) {
+        child.kill("SIGKILL");
+        killSupervised(said);
+      }
       await ended;
     },
   };
   await worker.logged("worker.started");
   return worker;
+}
+
+/** The latest process that the supervisor told of. */
+function killSupervised(said: readonly string[]): void {
+  const pid = Number(said.map(parse).findLast((entry) => entry?.["event"] === "child.started")?.["pid"] ?? 0);
+  try {
+    if (pid > 0) process.kill(pid, "SIGKILL");
+  } catch {
+    // It ended by itself.
+  }
 }
 
 async function find(

@@ -137,6 +137,15 @@ export function outcomesSuite(open: OpenStore): void {
       expect(now).toMatchObject({ as: "queued", next: { wake: 2 } });
     });
 
+    test("I8 a worker that does not hold the agent is counted apart from the hop's retries, until the run changes hands", async () => {
+      const { store } = await setup();
+      const runId = await running(store);
+      await end(store, runId, "a", { type: "retry", misplaced: true, notBeforeMs: 0, error });
+      expect(await begin(store, runId, "b", 1)).toMatchObject({ retries: 0, misplaced: 1 });
+      await end(store, runId, "b", handedOff());
+      expect(await begin(store, runId, "c", 2)).toMatchObject({ misplaced: 0 });
+    });
+
     test("I8 a released run is free at once and nothing is counted", async () => {
       const { store, advance } = await setup();
       const runId = await running(store);

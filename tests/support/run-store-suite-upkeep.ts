@@ -57,6 +57,54 @@ export function upkeepSuite(open: OpenStore): void {
     });
   });
 
+  describe("taking back", () => {
+    test("I3 I12 a run is taken back at once from the attempt that holds it, and the same token gets the same wake again", async () => {
+      const { store } = await setup();
+      const runId = await running(store);
+      const held = [{ runId, token: "a" }];
+      expect(await store.takeBack(held, policy)).toMatchObject([{ runId, wake: 1, continuation: true }]);
+      expect(await store.takeBack(held, policy)).toMatchObject([{ runId, wake: 1, continuation: true }]);
+      expect(await store.get(runId)).toMatchObject({ status: "queued", wake: 1, deaths: 1 });
+      expect((await eventTypes(store, runId)).filter((type) => type === "attempt.lost")).toHaveLength(1);
+      expect(await end(store, runId, "a", completed)).toEqual({ status: "superseded" });
+      await begin(store, runId, "b", 1);
+      expect(await store.takeBack(held, policy)).toEqual([]);
+      expect(await store.get(runId)).toMatchObject({ status: "running", deaths: 1 });
+    });
+
+    test("I2 what the token does not hold is left alone: another attempt's run, a suspended, a final and an unknown one", async () => {
+      const { store } = await setup();
+      const others = await running(store, "b");
+      const parked = await suspended(store, awaitingApproval("c1"));
+      const over = await running(store);
+      await end(store, over, "a", completed);
+      const held = [others, parked, over, newRunId()].map((runId) => ({ runId, token: "a" }));
+      expect(await store.takeBack(held, policy)).toEqual([]);
+      expect(await store.takeBack([], policy)).toEqual([]);
+      expect(await store.get(others)).toMatchObject({ status: "running", deaths: 0 });
+      expect(await store.get(parked)).toMatchObject({ status: "suspended" });
+      expect(await store.get(over)).toMatchObject({ status: "completed" });
+    });
+
+    test("I8 a run is given up after too many deaths, and one that was asked to stop ends", async () => {
+      const { store } = await setup();
+      const poison = await running(store, "t0");
+      for (const wake of [1, 2]) {
+        expect(await store.takeBack([{ runId: poison, token: `t${wake - 1}` }], policy)).toMatchObject([{ wake }]);
+        await begin(store, poison, `t${wake}`, wake);
+      }
+      const cancelled = await running(store);
+      await store.cancel(cancelled, DAY_MS);
+      const held = [
+        { runId: poison, token: "t2" },
+        { runId: cancelled, token: "a" },
+      ];
+      expect(await store.takeBack(held, policy)).toEqual([]);
+      expect(await store.get(poison)).toMatchObject({ status: "failed", deaths: 3, error: { code: "RUN_CRASHED" } });
+      expect(await store.get(cancelled)).toMatchObject({ status: "cancelled" });
+    });
+  });
+
   describe("look", () => {
     test("I3 a queued run is offered again, less and less often", async () => {
       const { store, advance } = await setup();

@@ -2,6 +2,7 @@
 import { describe } from "vitest";
 import { attemptsSuite } from "./run-store-suite-attempts.ts";
 import { outcomesSuite } from "./run-store-suite-outcomes.ts";
+import { removalSuite } from "./run-store-suite-removal.ts";
 import { upkeepSuite } from "./run-store-suite-upkeep.ts";
 import type { OpenStore } from "./run-store-fixture.ts";
 
@@ -10,5 +11,6 @@ export function runStoreSuite(name: string, open: OpenStore): void {
     attemptsSuite(open);
     outcomesSuite(open);
     upkeepSuite(open);
+    removalSuite(open);
   });
 }

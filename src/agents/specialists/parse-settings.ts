@@ -8,7 +8,7 @@ export function parseSettings<Settings>(agent: string, schema: z.ZodType<Setting
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0];
   const at = ["settings", ...(issue?.path.map(String) ?? [])].join(".");
-  throw new FleetError("INPUT_INVALID", `The settings for ${agent} are not valid: ${issue?.message ?? "unexpected value"}.`, {
+  throw new FleetError("INPUT_INVALID", `The settings for ${agent} are not valid: ${at}: ${issue?.message ?? "unexpected value"}.`, {
     at,
     remedy: `see the settings of ${agent} in the list of specialists`,
     cause: parsed.error,

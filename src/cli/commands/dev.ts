@@ -6,6 +6,7 @@ import { createProducer, type Producer } from "../../producer.ts";
 import type { RunInfo } from "../../protocol/run.ts";
 import { provisionRedis } from "../../redis/provision.ts";
 import { type Child, endChild, startSelf } from "../children.ts";
+import { withRedis } from "../connect.ts";
 import { type CliContext, untilStopped } from "../context.ts";
 import { formatUsage } from "../event-lines.ts";
 import { EXIT } from "../exit-codes.ts";
@@ -38,11 +39,14 @@ async function dev(context: CliContext, fleet: string | undefined): Promise<void
   const { io, cwd, env, clock } = context;
   await using redis = await provisionRedis({ env, allowJavaScript: false, dir: cwd, log: io.say, clock });
   io.say(`Redis: ${redis.describe}`);
-  io.say("Submit from another terminal in this folder: flotilla submit <agent> <input> --wait");
-  await using producer = createProducer({ redis: redis.url, prefix: context.settings().prefix, clock });
-  await untilStopped(context, async (signal) => {
-    const worker = keepWorker(context, { redisUrl: redis.url, fleet, signal });
-    await Promise.all([worker, tellNews(context, producer, signal)]);
+  await withRedis(redis.url, async (connection) => {
+    const { prefix, codec } = context.settings();
+    await using producer = createProducer({ redis: connection, prefix, clock, ...(codec === undefined ? {} : { codec }) });
+    io.say("Submit from another terminal in this folder: flotilla submit <agent> <input> --wait");
+    await untilStopped(context, async (signal) => {
+      const worker = keepWorker(context, { redisUrl: redis.url, fleet, signal });
+      await Promise.all([worker, tellNews(context, producer, signal)]);
+    });
   });
 }
 

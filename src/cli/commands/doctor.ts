@@ -55,8 +55,10 @@ export function exitOf(found: readonly Finding[]): number {
 
 async function* examine(context: CliContext, fleetFlag: string | undefined): AsyncGenerator<Finding> {
   yield { check: "node", state: "ok", text: process.versions.node };
-  yield* await attempt("environment", async () => keyFindings(context));
-  yield* await attempt("redis", async () => redisFindings(context));
+  const environment = await attempt("environment", async () => keyFindings(context));
+  yield* environment;
+  // A wrong setting is told once; what depends on it is not looked at.
+  if (environment.every(({ state }) => state !== "bad")) yield* await attempt("redis", async () => redisFindings(context));
   yield* await attempt("fleet file", async () => {
     const file = findFleetFile(context.cwd, fleetFlag);
     if (file === undefined)
@@ -68,15 +70,21 @@ async function* examine(context: CliContext, fleetFlag: string | undefined): Asy
 
 function keyFindings(context: CliContext): Finding[] {
   const { hasOpenAiKey, openAiBaseUrl, liteLlmBaseUrl } = context.settings();
-  const route = openAiBaseUrl ?? liteLlmBaseUrl;
-  if (hasOpenAiKey || route !== undefined)
-    return [{ check: "model key", state: "ok", text: route === undefined ? "OPENAI_API_KEY is set" : `models at ${new URL(route).host}` }];
+  const routes = [
+    ...(hasOpenAiKey ? [openAiBaseUrl === undefined ? "OPENAI_API_KEY is set" : `models at ${new URL(openAiBaseUrl).host}`] : []),
+    ...(liteLlmBaseUrl === undefined ? [] : [`models with a prefix at ${new URL(liteLlmBaseUrl).host}`]),
+  ];
+  // OPENAI_BASE_URL alone opens no route: a worker asks for a key, even where the endpoint takes any.
+  if (routes.length > 0) return [{ check: "model key", state: "ok", text: routes.join(", ") }];
   return [
     {
       check: "model key",
       state: "warn",
-      text: "OPENAI_API_KEY is not set.",
-      remedy: "set it where workers run; `flotilla demo` needs none",
+      text: `OPENAI_API_KEY is not set${openAiBaseUrl === undefined ? "" : ", and OPENAI_BASE_URL alone is not enough"}.`,
+      remedy:
+        openAiBaseUrl === undefined
+          ? "set it where workers run; `flotilla demo` needs none"
+          : "set it to any text if the endpoint needs none",
     },
   ];
 }

@@ -21,8 +21,16 @@ const lookUpOrder = toolPolicy(
   { onCrash: "idempotent" },
 );
 
-const refunds = new Agent({ name: "refunds", instructions: "Check the order, then decide about the refund.", tools: [lookUpOrder] });
-const triage = new Agent({ name: "triage", instructions: "Answer, or hand off to the specialist.", handoffs: [refunds] });
+// A name, with OPENAI_API_KEY set; a name with a prefix, such as "anthropic/…", goes to the proxy of LITELLM_BASE_URL.
+const model = "gpt-5.4-mini";
+
+const refunds = new Agent({
+  name: "refunds",
+  model,
+  instructions: "Check the order, then decide about the refund.",
+  tools: [lookUpOrder],
+});
+const triage = new Agent({ name: "triage", model, instructions: "Answer, or hand off to the specialist.", handoffs: [refunds] });
 
 export const fleet = createFleet({ agents: { triage, refunds } });
 `;

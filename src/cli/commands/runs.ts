@@ -1,4 +1,4 @@
-/** `flotilla runs …`: look at runs, follow them, end them, decide what waits for a person. */
+/** `flotilla runs …`: look at runs, follow them, end them, decide what waits for a person, delete them. */
 import { type Command, Option } from "commander";
 import type { HandleResolution, RunHandle } from "../../producers/run-handle.ts";
 import { FleetError } from "../../protocol/errors.ts";
@@ -10,6 +10,7 @@ import type { CliContext } from "../context.ts";
 import { wholeNumber } from "../options.ts";
 import { collectRun, drawList, drawRun } from "../run-view.ts";
 import { tailRun } from "../tail.ts";
+import { addDelete } from "./runs-delete.ts";
 
 interface JsonFlag {
   readonly json?: true;
@@ -33,6 +34,7 @@ export function addRuns(program: Command, context: CliContext, exit: Exit): void
   const runs = program.command("runs").description("list, show, follow and decide runs");
   addLooking(runs, context, exit);
   addDeciding(runs, context);
+  addDelete(runs, context, exit);
 }
 
 function addLooking(runs: Command, context: CliContext, exit: Exit): void {
@@ -102,15 +104,16 @@ function addDeciding(runs: Command, context: CliContext): void {
     .option("--fail", "end the run as failed")
     .option("--resample", "forget the hop's journal and sample it anew")
     .option("--json", "print JSON")
-    .action((id: string, call: string | undefined, flags: ResolveFlags) =>
-      withRun(context, id, async (run) => {
-        const resolution = resolutionOf(call, flags);
-        print(context, flags, await run.resolve(call, resolution).then(() => ({ status: "resolved" })), run.id);
-      }),
-    );
+    .action(async (id: string, call: string | undefined, flags: ResolveFlags) => {
+      const resolution = resolutionOf(call, flags);
+      await withRun(context, id, async (run) =>
+        print(context, flags, await run.resolve(call, resolution).then(() => ({ status: "resolved" })), run.id),
+      );
+    });
 }
 
 async function list(context: CliContext, { status, tenant, limit, before, json }: ListFlags): Promise<void> {
+  if (before !== undefined) checkRunId(before, "--before");
   await withProducer(context, async (producer) => {
     const found = await producer.list({
       limit,
@@ -132,17 +135,20 @@ async function show(context: CliContext, run: RunHandle, store: RunStore, { json
 
 /** @throws FleetError INPUT_INVALID before anything is connected. */
 async function withRun(context: CliContext, id: string, work: (run: RunHandle, store: RunStore) => Promise<void>): Promise<void> {
-  if (!runIdSchema.safeParse(id).success) {
-    throw new FleetError(
-      "INPUT_INVALID",
-      `Expected a run id such as r0-01jd3xk2v7w8y9z0a1b2c3d4e5; got ${JSON.stringify(id.slice(0, 80))}.`,
-      {
-        at: "<run>",
-        remedy: "list the runs with `flotilla runs ls`",
-      },
-    );
-  }
+  checkRunId(id, "<run>");
   await withProducer(context, (producer) => work(producer.run(id), producer.store));
+}
+
+function checkRunId(id: string, at: string): void {
+  if (runIdSchema.safeParse(id).success) return;
+  throw new FleetError(
+    "INPUT_INVALID",
+    `Expected a run id such as r0-01jd3xk2v7w8y9z0a1b2c3d4e5; got ${JSON.stringify(id.slice(0, 80))}.`,
+    {
+      at,
+      remedy: "list the runs with `flotilla runs ls`",
+    },
+  );
 }
 
 /** @throws FleetError USAGE unless exactly one answer is given. */
@@ -156,6 +162,7 @@ export function resolutionOf(call: string | undefined, { ran, notRun, fail, resa
   if (only === undefined || given.length > 1) {
     throw new FleetError("USAGE", `Expected exactly one of --ran, --not-run, --fail, --resample; got ${given.length}.`, {
       at: "runs resolve",
+      remedy: "give one; `flotilla runs show <run>` says what is open",
     });
   }
   if (call === undefined && (only.type === "ran" || only.type === "not-run")) {

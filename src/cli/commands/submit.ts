@@ -57,6 +57,7 @@ async function submit(context: CliContext, agent: string, input: string | undefi
       return 0;
     }
     context.io.say(`run ${run.id}`);
+    await sayIfAlone(context, run);
     const ended = await tailRun(context, run, { json: false, textTo: "talk" });
     if (ended.status === "detached") return ended.exitCode;
     return printResult(context, await run.result(), flags.json === true);
@@ -102,7 +103,11 @@ async function readSchema(file: string): Promise<Record<string, unknown>> {
   try {
     text = await readFile(file, "utf8");
   } catch (error) {
-    throw new FleetError("USAGE", `The schema file ${file} could not be read.`, { at: "--schema", cause: error });
+    throw new FleetError("USAGE", `The schema file ${file} could not be read.`, {
+      at: "--schema",
+      remedy: "name a file that holds a JSON schema",
+      cause: error,
+    });
   }
-  return jsonObject("--schema", text);
+  return jsonObject("--schema", text, `correct ${file}: it must hold a JSON schema whose type is "object"`);
 }

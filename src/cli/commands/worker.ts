@@ -1,5 +1,5 @@
 /** `flotilla worker`: takes runs until it is told to stop. */
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import { queueNameSchema } from "../../protocol/ids.ts";
 import { FleetError } from "../../protocol/errors.ts";
 import { provisionRedis } from "../../redis/provision.ts";
@@ -7,12 +7,15 @@ import { createLog } from "../../telemetry/log.ts";
 import type { CliContext } from "../context.ts";
 import { findFleetFile, loadFleetFile, loadStockFleet } from "../fleet-file.ts";
 import { wholeNumber } from "../options.ts";
+import { superviseWorker } from "../supervised-worker.ts";
 import { runWorker } from "../worker.ts";
 
 interface WorkerFlags {
   readonly fleet?: string;
   readonly queues?: readonly string[];
   readonly concurrency?: number;
+  readonly supervise: boolean;
+  readonly supervised?: true;
 }
 
 export function addWorker(program: Command, context: CliContext, exit: (code: number) => void): void {
@@ -25,12 +28,14 @@ export function addWorker(program: Command, context: CliContext, exit: (code: nu
     )
     .option("--queues <names>", "only these queues, with commas between", queueNames)
     .option("--concurrency <n>", "at most this many runs at a time", wholeNumber("--concurrency", 1, 1_000))
+    .option("--no-supervise", "work in this process: no restart after a crash, and its runs then wait for their lease")
+    .addOption(new Option("--supervised", "what the supervisor starts its child with").hideHelp())
     .action(async (flags: WorkerFlags) => exit(await startWorker(context, flags)));
 }
 
-async function startWorker(context: CliContext, { fleet, queues, concurrency }: WorkerFlags): Promise<number> {
-  const { prefix, logLevel } = context.settings();
-  const file = findFleetFile(context.cwd, fleet);
+async function startWorker(context: CliContext, flags: WorkerFlags): Promise<number> {
+  const { prefix, logLevel, codec } = context.settings();
+  const file = findFleetFile(context.cwd, flags.fleet);
   await using redis = await provisionRedis({
     env: context.env,
     allowJavaScript: false,
@@ -38,19 +43,35 @@ async function startWorker(context: CliContext, { fleet, queues, concurrency }: 
     log: context.io.say,
     clock: context.clock,
   });
-  context.io.say(`worker: ${file ?? "stock specialists (no fleet file here)"} on ${redis.describe}`);
+  const log = createLog(logLevel);
+  const isSupervised = flags.supervised === true;
+  if (!isSupervised) context.io.say(`worker: ${file ?? "stock specialists (no fleet file here)"} on ${redis.describe}`);
+  if (flags.supervise && !isSupervised) {
+    return await superviseWorker(context, { redisUrl: redis.url, prefix, args: childArgs(file, flags), log });
+  }
+  const { queues, concurrency } = flags;
   return await runWorker(context, {
     loadFleet: () => (file === undefined ? loadStockFleet() : loadFleetFile(file)),
     options: {
       redis: redis.url,
       prefix,
+      codec,
       env: context.env,
-      log: createLog(logLevel),
+      log,
       ...(queues === undefined ? {} : { queues }),
       ...(concurrency === undefined ? {} : { concurrency }),
     },
+    isSupervised,
   });
 }
+
+const childArgs = (file: string | undefined, { queues, concurrency }: WorkerFlags): string[] => [
+  "worker",
+  "--supervised",
+  ...(file === undefined ? [] : ["--fleet", file]),
+  ...(queues === undefined ? [] : ["--queues", queues.join(",")]),
+  ...(concurrency === undefined ? [] : ["--concurrency", String(concurrency)]),
+];
 
 function queueNames(text: string): string[] {
   const names = text.split(",").map((name) => name.trim());
@@ -58,5 +79,6 @@ function queueNames(text: string): string[] {
   if (bad === undefined) return names;
   throw new FleetError("USAGE", `Expected --queues to name queues by letters, digits, _ and -; got ${JSON.stringify(bad)}.`, {
     at: "--queues",
+    remedy: "--queues default,slow",
   });
 }

@@ -18,7 +18,7 @@ export interface CrewOptions {
 export interface Crew extends AsyncDisposable {
   /** Resolves when every worker has announced itself. @throws FleetError when one ended instead. */
   ready(store: RunStore, signal: AbortSignal): Promise<void>;
-  /** SIGKILLs the busiest worker. Returns its name. */
+  /** SIGKILLs the busiest worker and its supervisor together, as a lost machine would. Returns its name. */
   killOne(store: RunStore): Promise<string>;
   /** `worker 1` … by the id under which a worker announces itself. */
   nameOf(workerId: string): string;
@@ -44,7 +44,7 @@ export function startCrew(context: CliContext, { size, slots, fleetFile, env, lo
   const nameByPid = async (store: RunStore): Promise<Map<string, { name: string; busy: number }>> => {
     const found = new Map<string, { name: string; busy: number }>();
     for (const worker of await store.workers()) {
-      const name = [...crew].find(([, { pid }]) => pid === worker.pid)?.[0];
+      const name = [...crew].find(([, { pids }]) => pids.has(worker.pid))?.[0];
       if (name === undefined) continue;
       names.set(worker.workerId, name);
       found.set(worker.workerId, { name, busy: worker.busy });

@@ -1,7 +1,7 @@
 -- Settles what an attempt decided: state, events and dispatch entry in one step.
 -- KEYS 12 the journal of the run's hop (only with rejectKey)
--- ARGV token, outcome, retentionMs; by outcome (JSON, "" for none): items, replace ("1"), context, output, to, queue, arguments,
---      suspension, untilMs, approvals (flat JSON list: callId, approval text, ...), event (JSON members of the event), error, notBeforeMs, rejectKey
+-- ARGV token, outcome, retentionMs, clockMs (the caller's time, so that its times are understood when its clock is wrong); by outcome (JSON, "" for none): items, replace ("1"), context, output, to, queue, arguments,
+--      suspension, untilMs, approvals (flat JSON list: callId, approval text, ...), event (JSON members of the event), error, notBeforeMs, rejectKey, misplaced ("1")
 -- Returns JSON {"status":"settled","as":status,"next":wake or absent} | {"status":"superseded"}
 -- Keeps I1, I2 (fenced by the token), I3, I8 (first final state wins), I12 (the same token ends again: the same answer).
 if run.endedToken == arg.token then return run.lastEnd end
@@ -14,6 +14,12 @@ end
 
 settling()
 local outcome = {}
+
+-- A time the caller computed, by this server's clock. Within seconds of each other, clocks count as equal.
+local function by_our_clock(at)
+  local skew = now - tonumber(arg.clockMs)
+  return tonumber(at) + (math.abs(skew) > 5000 and skew or 0)
+end
 
 local function keep_results()
   if arg.replace == "1" then redis.call("DEL", key.items) end
@@ -35,7 +41,7 @@ outcome["handed-off"] = function()
   keep_results()
   event("run.handed-off", ',"to":' .. quote(arg.to) .. arg.event)
   run.hop, run.agent, run.queue = tostring(hop), arg.to, target
-  redis.call("HDEL", key.run, "error", "journaled")
+  redis.call("HDEL", key.run, "error", "journaled", "misplaced")
   set("hop", run.hop, "agent", run.agent, "queue", run.queue, "retries", 0, "resamples", 0, "turnsBefore", run.turns)
   return queue_again()
 end
@@ -62,21 +68,22 @@ outcome["suspended"] = function()
   if arg.suspension ~= "lane" then
     redis.call("ZREM", key.dispatch, arg.runId)
   else
-    local until_ms = arg.untilMs == "" and now or tonumber(arg.untilMs)
+    local until_ms = arg.untilMs == "" and now or by_our_clock(arg.untilMs)
     set("notBeforeMs", until_ms)
     redis.call("ZADD", key.dispatch, until_ms, arg.runId)
   end
 end
 
 outcome["retry"] = function()
-  redis.call("HINCRBY", key.run, "retries", 1)
+  redis.call("HINCRBY", key.run, arg.misplaced == "1" and "misplaced" or "retries", 1)
   if arg.rejectKey ~= "" then
     redis.call("HDEL", key.extra, arg.rejectKey)
     redis.call("HINCRBY", key.run, "resamples", 1)
   end
   set("error", arg.error)
   event("run.retrying", arg.event)
-  local later = tonumber(arg.notBeforeMs) > now and tonumber(arg.notBeforeMs) or nil
+  local at = by_our_clock(arg.notBeforeMs)
+  local later = at > now and at or nil
   local next_wake = queue_again(later)
   if not later then return next_wake end
   set("notBeforeMs", later)

@@ -74,6 +74,12 @@ local function queue_again(at)
   return wake_job()
 end
 
+-- How long a run stays readable that ends as `status`: ARGV retentionMs is one time for all, or JSON by status.
+local function retention_ms(status)
+  if string.sub(arg.retentionMs, 1, 1) == "{" then return cjson.decode(arg.retentionMs)[status] end
+  return tonumber(arg.retentionMs)
+end
+
 -- The final state, once. Every key gets a time to live as a net under the sweeper.
 local function finish(status, extra, error_json)
   redis.call("ZREM", key.dispatch, arg.runId)
@@ -84,9 +90,10 @@ local function finish(status, extra, error_json)
   set("finishedAtMs", now)
   if error_json then set("error", error_json) end
   event("run." .. status, extra)
-  redis.call("ZADD", key.retention, now + tonumber(arg.retentionMs), arg.runId .. "/" .. run.tenant .. "/" .. status .. "/" .. run.hop)
+  local keep_ms = retention_ms(status)
+  redis.call("ZADD", key.retention, now + keep_ms, arg.runId .. "/" .. run.tenant .. "/" .. status .. "/" .. run.hop)
   for _, name in ipairs({ "run", "items", "intents", "decisions", "events" }) do
-    redis.call("PEXPIRE", key[name], tonumber(arg.retentionMs) + NET_MS)
+    redis.call("PEXPIRE", key[name], keep_ms + NET_MS)
   end
 end
 

@@ -29,6 +29,7 @@ export function fakeContext(
       say: (line) => void stderr.push(line),
       redraw: (line) => void stderr.push(line),
       readInput: () => Promise.resolve(more.input),
+      ask: () => Promise.resolve(undefined),
     },
     clock: {
       nowMs: () => 1_700_000_000_000,

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { runCli } from "../../../src/cli/program.ts";
+import { RELEASE } from "../../../src/release.ts";
 import { fakeContext } from "./fake-context.ts";
 
 const RUN = "r0-01jd3xk2v7w8y9z0a1b2c3d4e5";
@@ -16,8 +17,8 @@ function folder(): string {
 
 describe("the command line", () => {
   test.each([
-    [["bogus"], "unknown command"],
-    [["submit"], "missing required argument"],
+    [["bogus"], "Unknown command"],
+    [["submit"], "Missing required argument"],
     [["runs", "ls", "--limit", "many"], "--limit"],
     [["runs", "ls", "--status", "asleep"], "asleep"],
     [["runs", "resolve", RUN], "exactly one of"],
@@ -28,6 +29,8 @@ describe("the command line", () => {
     [["submit", "triage"], "Expected an input"],
     [["worker", "--queues", "a,b:c"], "b:c"],
     [["worker", "--fleet", "missing.ts"], "missing.ts"],
+    [["worker", "--concurrency", "0"], "from 1 to 1000"],
+    [["runs", "ls", "--before", "r0-nope"], "--before"],
     [["demo", "--workers", "0"], "--workers"],
     [["demo", "--tickets", "/nowhere/t.jsonl"], "/nowhere/t.jsonl"],
   ])("refuses %j with exit code 2, told once on stderr", async (argv, words) => {
@@ -36,6 +39,30 @@ describe("the command line", () => {
     expect(context.stdout).toEqual([]);
     expect(context.stderr).toHaveLength(1);
     expect(context.stderr[0]).toContain(words);
+    expect(context.stderr[0]).toMatch(/\n {2}at .+\n {2}try .+/);
+  });
+
+  test.each([
+    [[], "demo"],
+    [["runs"], "resolve"],
+  ])("answers %j with what there is, on stderr, with exit code 2", async (argv, words) => {
+    const context = fakeContext();
+    expect(await runCli(argv, context)).toBe(2);
+    expect(context.stdout).toEqual([]);
+    expect(context.stderr.join("\n")).toContain(words);
+  });
+
+  test("says its version", async () => {
+    const context = fakeContext();
+    expect(await runCli(["--version"], context)).toBe(0);
+    expect(context.stdout.join("").trim()).toBe(RELEASE);
+  });
+
+  test("does not repeat what it could not read, which may be a secret", async () => {
+    const context = fakeContext();
+    expect(await runCli(["submit", "a", "x", "--context", "sk-secret"], context)).toBe(2);
+    expect(context.stderr.join("")).toContain("Expected --context to be JSON");
+    expect(context.stderr.join("")).not.toContain("sk-secret");
   });
 
   test("tells an error as JSON when JSON was asked for", async () => {

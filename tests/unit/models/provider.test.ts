@@ -77,6 +77,27 @@ test("a model without a route or a key is reported when the worker starts, all o
   await expect(fleet.provider.getModel("anthropic/claude-x")).rejects.toMatchObject({ code: "MODEL_KEY_MISSING" });
 });
 
+test("an agent without a model is named when the worker starts", async () => {
+  await using fleet = await setup((url) => openai(url));
+  const agentsOf = (name: string): string[] => (name === "" ? ["triage", "refunds"] : ["other"]);
+  expect(() => fleet.provider.check(["gpt-x", ""], agentsOf)).toThrow(
+    expect.objectContaining({
+      code: "MODEL_KEY_MISSING",
+      message: 'Each of the agents "triage", "refunds" has no model.',
+      at: "agents.triage.model, agents.refunds.model",
+      remedy: expect.stringContaining("`model`"),
+    }),
+  );
+  expect(() => fleet.provider.check([""], () => ["triage"])).toThrow('Agent "triage" has no model.');
+});
+
+test("an agent that turns out to have no model is told with the agent whose hop it is", async () => {
+  await using fleet = await setup((url) => ({ ...openai(url), currentAgent: () => "triage" }));
+  await expect(fleet.provider.getModel("")).rejects.toThrow('Agent "triage", or one that it uses as a tool, has no model.');
+  await using alone = await setup((url) => openai(url));
+  await expect(alone.provider.getModel("")).rejects.toThrow("An agent has no model.");
+});
+
 test("each call uses the key of the tenant whose call it is, and one model object serves all (I11)", async () => {
   let tenant = "acme";
   const keys: Record<string, string> = { acme: "sk-acme", umbrella: "sk-umbrella" };

@@ -58,7 +58,8 @@ describe("submit", () => {
   });
 
   test("succeeds when the queue is away after the store accepted (I3)", async () => {
-    const queue = { add: () => Promise.reject(new Error("Connection is closed.")), close: () => Promise.resolve() };
+    const done = (): Promise<void> => Promise.resolve();
+    const queue = { add: () => Promise.reject(new Error("Connection is closed.")), remove: done, close: done };
     const { producer, store } = setup({ queue });
     const run = await producer.submit("triage", "hello");
     expect(await store.get(run.id)).toMatchObject({ status: "queued" });

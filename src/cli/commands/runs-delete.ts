@@ -1,0 +1,77 @@
+/** `flotilla runs delete`: one run that is over, or all of a tenant. */
+import type { Command } from "commander";
+import type { Producer } from "../../producer.ts";
+import { FleetError } from "../../protocol/errors.ts";
+import { runIdSchema, tenantSchema } from "../../protocol/ids.ts";
+import { withProducer } from "../connect.ts";
+import type { CliContext } from "../context.ts";
+import { EXIT } from "../exit-codes.ts";
+import { plural } from "../io.ts";
+
+interface DeleteFlags {
+  readonly tenant?: string;
+  readonly yes?: true;
+  readonly json?: true;
+}
+
+export function addDelete(runs: Command, context: CliContext, exit: (code: number) => void): void {
+  runs
+    .command("delete")
+    .description("delete a run that is over, or all of a tenant, with everything that is kept of them")
+    .argument("[run]")
+    .option("--tenant <tenant>", "all runs of this tenant that are over")
+    .option("--yes", "do not ask")
+    .option("--json", "print JSON")
+    .action(async (id: string | undefined, flags: DeleteFlags) => {
+      const { tenant } = flags;
+      if (id !== undefined && tenant === undefined) return deleteRun(context, id, flags);
+      if (id === undefined && tenant !== undefined) return exit(await deleteTenant(context, tenant, flags));
+      throw new FleetError("USAGE", "Expected either a run or --tenant.", { at: "runs delete", remedy: "`flotilla runs delete --help`" });
+    });
+}
+
+async function deleteRun(context: CliContext, id: string, { json }: DeleteFlags): Promise<void> {
+  if (!runIdSchema.safeParse(id).success) {
+    throw new FleetError(
+      "INPUT_INVALID",
+      `Expected a run id such as r0-01jd3xk2v7w8y9z0a1b2c3d4e5; got ${JSON.stringify(id.slice(0, 80))}.`,
+      {
+        at: "<run>",
+        remedy: "list the runs with `flotilla runs ls`",
+      },
+    );
+  }
+  await withProducer(context, (producer) => producer.remove(id));
+  context.io.out(json === true ? JSON.stringify({ runId: id, status: "deleted" }) : `${id} deleted`);
+}
+
+async function deleteTenant(context: CliContext, tenant: string, { yes, json }: DeleteFlags): Promise<number> {
+  if (!tenantSchema.safeParse(tenant).success) {
+    throw new FleetError("INPUT_INVALID", `Expected the name of a tenant; got ${JSON.stringify(tenant.slice(0, 80))}.`, { at: "--tenant" });
+  }
+  return withProducer(context, async (producer) => {
+    if (!(await isMeant(context, producer, tenant, yes === true))) {
+      context.io.say("Nothing was deleted.");
+      return EXIT.failed.code;
+    }
+    const { removed, live } = await producer.removeTenant(tenant);
+    context.io.out(json === true ? JSON.stringify({ tenant, removed, live }) : `${plural(removed, "run")} of ${tenant} deleted`);
+    if (live === 0) return EXIT.ok.code;
+    context.io.say(`${plural(live, "run")} not over and left: cancel them (flotilla runs ls --tenant ${tenant}), then delete again.`);
+    return EXIT.failed.code;
+  });
+}
+
+/** @throws FleetError USAGE where nobody can be asked. */
+async function isMeant({ io }: CliContext, producer: Producer, tenant: string, yes: boolean): Promise<boolean> {
+  const { final, live } = await producer.countTenant(tenant);
+  const left = live === 0 ? "" : `; ${plural(live, "run")} not over will be left`;
+  io.say(`${plural(final, "run")} of tenant ${tenant} will be deleted for good${left}.`);
+  if (yes) return true;
+  const answer = await io.ask("Delete? [y/N] ");
+  if (answer !== undefined) return /^y(es)?$/i.test(answer.trim());
+  throw new FleetError("USAGE", "Expected --yes: standard input is no terminal, so nobody can be asked.", {
+    at: "--yes",
+    remedy: `flotilla runs delete --tenant ${tenant} --yes`,
+  });
+}

@@ -1,0 +1,196 @@
+/**
+ * A run store that seals what is the user's on the way in and opens it on the way out. It stands at the port, so the store below, its
+ * scripts and its indexes see ids, names, states and numbers only; who stands above sees no difference.
+ */
+import type { Json } from "../protocol/json.ts";
+import type {
+  Attempt,
+  BeginReply,
+  Fact,
+  Outcome,
+  Resolution,
+  ResolveReply,
+  RunStore,
+  StepReply,
+  Submission,
+  SubmitReply,
+} from "../protocol/run-store.ts";
+import type { PayloadCodec } from "./payload-codec.ts";
+import {
+  mapApproval,
+  mapDecision,
+  mapError,
+  mapEvent,
+  mapInfo,
+  mapIntent,
+  opening,
+  openingWherePossible,
+  sealing,
+} from "./sealed-values.ts";
+
+export function createSealedRunStore(store: RunStore, codec: PayloadCodec): RunStore {
+  return {
+    ...store,
+    submit: (submission) => submit(store, codec, submission),
+    submitMany: (submissions) => submitMany(store, codec, submissions),
+    begin: async (command) => openBegun(codec, await store.begin(command)),
+    async journal(runId, hop) {
+      const entries = await store.journal(runId, hop);
+      return new Map([...entries].map(([key, value]) => [key, openEntry(codec, runId, key, value)]));
+    },
+    record: (fact) => record(store, codec, fact),
+    openIntent: (runId, token, intent) => store.openIntent(runId, token, mapIntent(intent, sealing(codec, runId))),
+    end: (command) => store.end({ ...command, outcome: sealOutcome(codec, command.runId, command.outcome) }),
+    resolve: async (runId, callId, resolution, retentionMs) =>
+      openReply(codec, await store.resolve(runId, callId, sealResolution(codec, runId, callId, resolution), retentionMs)),
+    decide: async (runId, callId, decision) =>
+      openReply(codec, await store.decide(runId, callId, mapDecision(decision, callId, sealing(codec, runId)))),
+    async get(runId) {
+      const info = await store.get(runId);
+      return info === undefined ? undefined : mapInfo(info, opening(codec, runId));
+    },
+    async output(runId) {
+      const output = await store.output(runId);
+      return output === undefined ? undefined : opening(codec, runId).json(output, "output");
+    },
+    async items(runId) {
+      const change = opening(codec, runId);
+      return (await store.items(runId)).map((chunk) => change.document(chunk, "items"));
+    },
+    list: async (query) => (await store.list(query)).map((info) => mapInfo(info, openingWherePossible(codec, info.runId))),
+    async events(runId, afterId, limit) {
+      const change = opening(codec, runId);
+      return (await store.events(runId, afterId, limit)).map(({ id, event }) => ({ id, event: mapEvent(event, change) }));
+    },
+  };
+}
+
+function sealSubmission(codec: PayloadCodec, submission: Submission): Submission {
+  const change = sealing(codec, submission.runId);
+  // Metadata is an object to the store; where nothing is sealed, its text stays as it was.
+  const sealedMetadata = (): string => JSON.stringify(change.json(JSON.parse(submission.metadataJson) as Json, "metadata"));
+  return {
+    ...submission,
+    itemsJson: change.document(submission.itemsJson, "items"),
+    contextJson: change.document(submission.contextJson, "context"),
+    settingsJson: change.document(submission.settingsJson, "settings"),
+    metadataJson: codec.seals ? sealedMetadata() : submission.metadataJson,
+    inputHash: codec.inputHashes(submission.tenant, submission.inputHash)[0],
+  };
+}
+
+async function submit(store: RunStore, codec: PayloadCodec, submission: Submission): Promise<SubmitReply> {
+  const sealed = sealSubmission(codec, submission);
+  return recognised(store, codec, submission, sealed, await store.submit(sealed));
+}
+
+async function submitMany(store: RunStore, codec: PayloadCodec, submissions: readonly Submission[]): Promise<SubmitReply[]> {
+  const sealed = submissions.map((submission) => sealSubmission(codec, submission));
+  const replies: SubmitReply[] = [];
+  for (const [index, reply] of (await store.submitMany(sealed)).entries()) {
+    const [plain, mine] = [submissions[index], sealed[index]];
+    replies.push(plain === undefined || mine === undefined ? reply : await recognised(store, codec, plain, mine, reply));
+  }
+  return replies;
+}
+
+/** A conflict may be the same input under an older key, or from before there were keys: only then it costs more than one round trip. */
+async function recognised(
+  store: RunStore,
+  codec: PayloadCodec,
+  plain: Submission,
+  sealed: Submission,
+  reply: SubmitReply,
+): Promise<SubmitReply> {
+  if (reply.status !== "conflict") return reply;
+  const [, ...older] = codec.inputHashes(plain.tenant, plain.inputHash);
+  for (const inputHash of older) {
+    const again = await store.submit({ ...sealed, inputHash });
+    if (again.status !== "conflict") return again;
+  }
+  return reply;
+}
+
+function openBegun(codec: PayloadCodec, reply: BeginReply): BeginReply {
+  if (reply.status !== "begun") return reply;
+  const { attempt } = reply;
+  const change = opening(codec, attempt.runId);
+  const opened: Attempt = {
+    ...attempt,
+    contextJson: change.document(attempt.contextJson, "context"),
+    settingsJson: change.document(attempt.settingsJson, "settings"),
+    metadataJson: codec.seals ? JSON.stringify(change.json(JSON.parse(attempt.metadataJson) as Json, "metadata")) : attempt.metadataJson,
+    openIntents: attempt.openIntents.map((intent) => mapIntent(intent, change)),
+    decisions: new Map([...attempt.decisions].map(([callId, decision]) => [callId, mapDecision(decision, callId, change)])),
+  };
+  return { ...reply, attempt: opened, itemsJson: reply.itemsJson.map((chunk) => change.document(chunk, "items")) };
+}
+
+/** A person's result stands inside an entry that the store makes around it. */
+const RESOLVED = /^\{"v":1,"output":"(f1\.[\w.-]+)"\}$/;
+
+function openEntry(codec: PayloadCodec, runId: string, key: string, value: string): string {
+  const change = opening(codec, runId);
+  const [, told] = RESOLVED.exec(value) ?? [];
+  if (told === undefined) return change.document(value, `journal:${key}`);
+  return `{"v":1,"output":${change.document(told, `resolved:${key}`)}}`;
+}
+
+async function record(store: RunStore, codec: PayloadCodec, fact: Fact): Promise<StepReply> {
+  const change = sealing(codec, fact.runId);
+  const valueJson = change.document(fact.valueJson, `journal:${fact.key}`);
+  const event = fact.event === undefined ? undefined : mapEvent(fact.event, change);
+  const reply = await store.record({ ...fact, valueJson, event });
+  if (reply.status === "gone") return reply;
+  const stored = reply.valueJson === valueJson ? fact.valueJson : openEntry(codec, fact.runId, fact.key, reply.valueJson);
+  return { ...reply, valueJson: stored };
+}
+
+function sealOutcome(codec: PayloadCodec, runId: string, outcome: Outcome): Outcome {
+  const change = sealing(codec, runId);
+  switch (outcome.type) {
+    case "completed":
+      return { ...outcome, ...sealSettled(codec, runId, outcome), output: change.json(outcome.output, "output") };
+    case "handed-off":
+      return {
+        ...outcome,
+        ...sealSettled(codec, runId, outcome),
+        ...(outcome.arguments === undefined ? {} : { arguments: change.text(outcome.arguments, "handoff.arguments") }),
+      };
+    case "suspended":
+      return {
+        ...outcome,
+        ...(outcome.approvals === undefined ? {} : { approvals: outcome.approvals.map((approval) => mapApproval(approval, change)) }),
+        ...(outcome.error === undefined ? {} : { error: mapError(outcome.error, change) }),
+      };
+    case "retry":
+    case "failed":
+    case "blocked":
+    case "refused":
+      return { ...outcome, error: mapError(outcome.error, change) };
+    case "cancelled":
+    case "expired":
+    case "released":
+      return outcome;
+  }
+}
+
+function sealSettled(codec: PayloadCodec, runId: string, settled: { readonly itemsJson?: string; readonly contextJson?: string }) {
+  const change = sealing(codec, runId);
+  return {
+    ...(settled.itemsJson === undefined ? {} : { itemsJson: change.document(settled.itemsJson, "items") }),
+    ...(settled.contextJson === undefined ? {} : { contextJson: change.document(settled.contextJson, "context") }),
+  };
+}
+
+/** The store puts `resultJson` into a journal entry, so what is sealed goes in as a JSON text. */
+function sealResolution(codec: PayloadCodec, runId: string, callId: string | undefined, resolution: Resolution): Resolution {
+  if (resolution.type !== "ran" || !codec.seals) return resolution;
+  const sealed = codec.seal(resolution.resultJson, { runId, field: `resolved:t:${callId ?? ""}` });
+  return { type: "ran", resultJson: JSON.stringify(sealed) };
+}
+
+function openReply(codec: PayloadCodec, reply: ResolveReply): ResolveReply {
+  if (reply.status !== "not-open") return reply;
+  return { ...reply, info: mapInfo(reply.info, openingWherePossible(codec, reply.info.runId)) };
+}

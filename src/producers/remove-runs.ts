@@ -1,0 +1,108 @@
+/** Deletes runs with everything that is kept of them: in the store, in the queue and in the live text. */
+import { FleetError } from "../protocol/errors.ts";
+import { isFinal } from "../protocol/run.ts";
+import type { LiveText, RemovedRun, RunStore, WakeQueue } from "../protocol/run-store.ts";
+import { reach } from "./backend.ts";
+
+export interface RemoveDeps {
+  readonly store: RunStore;
+  readonly live: LiveText;
+  readonly queue: WakeQueue;
+}
+
+export interface TenantRemoval {
+  readonly removed: number;
+  /** Runs that are not over, which were left alone. */
+  readonly live: number;
+}
+
+/** What `removeTenant` would find now. */
+export interface TenantCount {
+  readonly final: number;
+  readonly live: number;
+}
+
+const RUNS_AT_ONCE = 200;
+
+/**
+ * Deletes a run that is over. Its idempotency key goes with it: the same key then makes a new run.
+ * @throws FleetError RUN_UNKNOWN, RUN_LIVE, BACKEND_UNREACHABLE.
+ */
+export async function removeRun(deps: RemoveDeps, runId: string): Promise<void> {
+  const reply = await removeFromStore(deps, runId);
+  if (reply.status === "removed") return removeJobs(deps, [reply.run], [reply.queue]);
+  if (reply.status === "live") {
+    throw new FleetError("RUN_LIVE", `Expected a run that is over; ${runId} is ${reply.as}.`, {
+      at: runId,
+      remedy: `flotilla runs cancel ${runId}`,
+    });
+  }
+  throw new FleetError(
+    "RUN_UNKNOWN",
+    `Expected the id of a run; got ${JSON.stringify(runId.slice(0, 80))}, which this Redis does not hold.`,
+    {
+      at: runId,
+      remedy: "it may have been deleted already; list the runs with `flotilla runs ls`",
+    },
+  );
+}
+
+/**
+ * Deletes all runs of a tenant that are over, in batches, and when none is left its idempotency keys. May be called again after a failure:
+ * it goes on with what is there. Runs that are submitted meanwhile are not looked at.
+ */
+export async function removeTenant(deps: RemoveDeps, tenant: string): Promise<TenantRemoval> {
+  let removed = 0;
+  let live = 0;
+  for await (const page of pagesOf(deps.store, tenant)) {
+    const gone: RemovedRun[] = [];
+    const queues = new Set<string>();
+    for (const { runId, final } of page) {
+      const reply = final ? await removeFromStore(deps, runId) : { status: "live" as const };
+      if (reply.status === "live") live += 1;
+      if (reply.status !== "removed") continue;
+      gone.push(reply.run);
+      queues.add(reply.queue);
+    }
+    await removeJobs(deps, gone, [...queues]);
+    removed += gone.length;
+  }
+  await reach(deps.store.forgetIdempotencyKeys(tenant));
+  return { removed, live };
+}
+
+export async function countTenant(store: RunStore, tenant: string): Promise<TenantCount> {
+  let [final, live] = [0, 0];
+  for await (const page of pagesOf(store, tenant)) {
+    for (const run of page) {
+      if (run.final) final += 1;
+      else live += 1;
+    }
+  }
+  return { final, live };
+}
+
+async function* pagesOf(store: RunStore, tenant: string): AsyncGenerator<{ readonly runId: string; readonly final: boolean }[], void> {
+  for (let before: string | undefined; ; ) {
+    const page = await reach(store.list({ tenant, limit: RUNS_AT_ONCE, ...(before === undefined ? {} : { before }) }));
+    if (page.length > 0) yield page.map(({ runId, status }) => ({ runId, final: isFinal(status) }));
+    before = page.at(-1)?.runId;
+    if (page.length < RUNS_AT_ONCE) return;
+  }
+}
+
+async function removeFromStore({ store, live }: RemoveDeps, runId: string) {
+  const reply = await reach(store.remove(runId));
+  if (reply.status !== "removed") return reply;
+  const { lastWake, attempts, turns, queue } = reply;
+  // The turn behind the last finished one may have begun.
+  await reach(live.remove(runId, turns + 1, attempts));
+  return { status: reply.status, run: { runId, lastWake }, queue };
+}
+
+/** A handoff moves a run to another queue, and jobs of its earlier wakes may still stand in the ones before: all known queues are looked at. */
+async function removeJobs({ store, queue }: RemoveDeps, runs: readonly RemovedRun[], queues: readonly string[]): Promise<void> {
+  if (runs.length === 0) return;
+  const announced = (await reach(store.agents())).map((agent) => agent.queue);
+  await reach(queue.remove(runs, [...new Set([...queues, ...announced])]));
+}

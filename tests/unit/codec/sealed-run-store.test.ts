@@ -1,0 +1,230 @@
+import { describe, expect, test } from "vitest";
+import { NO_KEYS, payloadCodec } from "../../../src/codec/payload-codec.ts";
+import { createSealedLiveText } from "../../../src/codec/sealed-live-text.ts";
+import { createSealedRunStore } from "../../../src/codec/sealed-run-store.ts";
+import { createMemoryLiveText } from "../../../src/testing/memory-live-text.ts";
+import { createMemoryRunStore } from "../../../src/testing/memory-run-store.ts";
+import {
+  approval,
+  begin,
+  beginOf,
+  completed,
+  effectUnknown,
+  end,
+  fact,
+  intent,
+  newRunId,
+  running,
+  submission,
+} from "../../support/run-store-fixture.ts";
+import type { StoreUnderTest } from "../../support/run-store-fixture.ts";
+import { runStoreSuite } from "../../support/run-store-suite.ts";
+import { newKey, sealedStore } from "../../support/sealed-store.ts";
+
+function memory(): StoreUnderTest {
+  let nowMs = 1_800_000_000_000;
+  const store = createMemoryRunStore({ clock: { nowMs: () => nowMs, sleep: async () => {} } });
+  return {
+    store,
+    live: createMemoryLiveText({ notify: store.notify }),
+    nowMs: async () => nowMs,
+    advance: async (ms) => {
+      nowMs += ms;
+    },
+    close: () => store.close(),
+  };
+}
+
+runStoreSuite("memory run store, sealed", async () => sealedStore(memory()));
+runStoreSuite("memory run store, without keys", async () => sealedStore(memory(), NO_KEYS));
+
+const [k1, k2] = [newKey(), newKey()];
+const old = payloadCodec({ keys: { k1 }, current: "k1" });
+const rotated = payloadCodec({ keys: { k1, k2 }, current: "k2" });
+const onlyNew = payloadCodec({ keys: { k2 }, current: "k2" });
+
+describe("a fleet that begins to seal", () => {
+  test("reads what it had before, and goes on sealed", async () => {
+    const { store } = memory();
+    const runId = await running(store, "a", { idempotencyKey: "k" });
+    await store.record(fact(runId));
+    const sealed = createSealedRunStore(store, old);
+    expect(await sealed.journal(runId, 0)).toEqual(new Map([["m:0", '{"v":1}']]));
+    await end(sealed, runId, "a", { type: "completed", output: "secret", itemsJson: "[1]" });
+    expect(await sealed.items(runId)).toEqual([submission().itemsJson, "[1]"]);
+    expect(await sealed.output(runId)).toBe("secret");
+    expect(JSON.stringify([await store.items(runId), await store.output(runId), await store.events(runId, "0-0", 100)])).not.toContain(
+      "secret",
+    );
+    expect(await sealed.submit(submission({ idempotencyKey: "k" }))).toEqual({ status: "duplicate", runId });
+  });
+
+  test("with requireSealed refuses what is not", async () => {
+    const { store } = memory();
+    const { runId } = submission();
+    await store.submit(submission({ runId }));
+    const strict = createSealedRunStore(store, payloadCodec({ keys: { k1 }, current: "k1", requireSealed: true }));
+    await expect(strict.begin(beginOf(runId, "a", 0))).rejects.toMatchObject({ code: "PAYLOAD_NOT_SEALED" });
+    await expect(strict.get(runId)).rejects.toMatchObject({ code: "PAYLOAD_NOT_SEALED" });
+  });
+});
+
+describe("keys", () => {
+  test("a run that began under the old key goes on under the new one, and the same input finds it", async () => {
+    const { store } = memory();
+    const wanted = submission({ idempotencyKey: "k" });
+    await createSealedRunStore(store, old).submit(wanted);
+    const now = createSealedRunStore(store, rotated);
+    expect(await begin(now, wanted.runId, "a")).toMatchObject({ contextJson: wanted.contextJson });
+    const again = { ...wanted, runId: newRunId() };
+    expect(await now.submit(again)).toEqual({ status: "duplicate", runId: wanted.runId });
+    expect(await now.submitMany([again, { ...again, inputHash: "other" }])).toEqual([
+      { status: "duplicate", runId: wanted.runId },
+      { status: "conflict", runId: wanted.runId },
+    ]);
+    // Without the old key nobody can tell that it is the same input.
+    expect(
+      await createSealedRunStore(store, payloadCodec({ keys: { k2 }, current: "k2", requireSealed: true })).submit(again),
+    ).toMatchObject({
+      status: "conflict",
+    });
+  });
+
+  test.each([
+    ["with other keys", onlyNew],
+    ["without keys", NO_KEYS],
+  ])("a process %s is told which key it lacks; an overview shows the run all the same", async (_name, codec) => {
+    const { store } = memory();
+    const runId = await running(createSealedRunStore(store, old));
+    await createSealedRunStore(store, old).record(fact(runId));
+    await end(createSealedRunStore(store, old), runId, "a", completed);
+    const blind = createSealedRunStore(store, codec);
+    const lacks = { code: "PAYLOAD_KEY_MISSING", message: expect.stringContaining("key k1") };
+    await expect(blind.get(runId)).rejects.toMatchObject(lacks);
+    await expect(blind.output(runId)).rejects.toMatchObject(lacks);
+    await expect(blind.items(runId)).rejects.toMatchObject(lacks);
+    await expect(blind.journal(runId, 0)).rejects.toMatchObject(lacks);
+    await expect(blind.events(runId, "0-0", 100)).rejects.toMatchObject(lacks);
+    expect(await blind.list({ limit: 10 })).toMatchObject([{ runId, status: "completed" }]);
+    expect(await blind.remove(runId)).toMatchObject({ status: "removed" });
+  });
+});
+
+describe("values in their places", () => {
+  test("a journal entry that was moved to another key or run does not open", async () => {
+    const { store } = memory();
+    const sealed = createSealedRunStore(store, old);
+    const [first, second] = [await running(sealed), await running(sealed)];
+    await sealed.record(fact(first, { key: "t:c1" }));
+    const stolen = (await store.journal(first, 0)).get("t:c1") ?? "";
+    await store.record(fact(first, { key: "t:c2", valueJson: stolen }));
+    await store.record(fact(second, { key: "t:c1", valueJson: stolen }));
+    await expect(sealed.journal(first, 0)).rejects.toMatchObject({ code: "PAYLOAD_KEY_MISSING" });
+    await expect(sealed.journal(second, 0)).rejects.toMatchObject({ code: "PAYLOAD_KEY_MISSING" });
+  });
+
+  test("what a person answered for a call is sealed, and the replay reads it as the tool's result", async () => {
+    const { store } = memory();
+    const sealed = createSealedRunStore(store, rotated);
+    const runId = await running(sealed);
+    await sealed.openIntent(runId, "a", intent("c1"));
+    await end(sealed, runId, "a", effectUnknown);
+    await sealed.resolve(runId, "c1", { type: "ran", resultJson: '{"secret":[1]}' }, 1_000);
+    expect((await store.journal(runId, 0)).get("t:c1")).not.toContain("secret");
+    expect((await sealed.journal(runId, 0)).get("t:c1")).toBe('{"v":1,"output":{"secret":[1]}}');
+    // A late result of the lost attempt is answered with what the person said.
+    const late = await sealed.record(fact(runId, { key: "t:c1", valueJson: '{"v":1,"output":"late"}' }));
+    expect(late).toMatchObject({ valueJson: '{"v":1,"output":{"secret":[1]}}' });
+  });
+
+  test("arguments, messages and answers are sealed below and whole above", async () => {
+    const { store } = memory();
+    const sealed = createSealedRunStore(store, rotated);
+    const runId = await running(sealed);
+    await sealed.openIntent(runId, "a", { ...intent("c1"), arguments: "secret-1" });
+    await end(sealed, runId, "a", {
+      type: "suspended",
+      suspension: "approval",
+      approvals: [{ ...approval("c2"), arguments: "secret-2" }],
+      error: { code: "X", message: "secret-3", answer: "secret-4" },
+    });
+    const whole = await sealed.get(runId);
+    expect(whole).toMatchObject({
+      openIntents: [{ arguments: "secret-1" }],
+      approvals: [{ arguments: "secret-2" }],
+      error: { code: "X", message: "secret-3", answer: "secret-4" },
+    });
+    await sealed.decide(runId, "c2", { approve: false, message: "secret-5" });
+    expect((await begin(sealed, runId, "b", 1)).decisions).toEqual(new Map([["c2", { approve: false, message: "secret-5" }]]));
+    const below = JSON.stringify([
+      await store.get(runId),
+      await store.events(runId, "0-0", 100),
+      [...(await begin(store, runId, "b", 1)).decisions],
+    ]);
+    expect(below).not.toContain("secret");
+    expect(await sealed.events(runId, "0-0", 100)).toMatchObject(
+      expect.arrayContaining([
+        expect.objectContaining({ event: expect.objectContaining({ error: { code: "X", message: "secret-3", answer: "secret-4" } }) }),
+      ]),
+    );
+  });
+});
+
+test("live text is read from any offset, whole chunks or not, before and after sealing began", async () => {
+  const plain = createMemoryLiveText();
+  const live = createSealedLiveText(plain, old);
+  await plain.append("r", 1, 1, { offset: 0, text: "before " });
+  for (const [offset, text] of [
+    [7, "hello"],
+    [12, ", "],
+    [14, "world"],
+  ] as const)
+    await live.append("r", 1, 1, { offset, text });
+  expect(JSON.stringify(await plain.read("r", 1, 1, 7))).not.toContain("world");
+  const whole = "before hello, world";
+  for (let from = 0; from <= whole.length; from += 1) {
+    const chunks = await live.read("r", 1, 1, from);
+    expect(chunks.map(({ text }) => text).join("")).toBe(whole.slice(from));
+    expect(chunks[0]?.offset ?? from).toBe(from);
+  }
+});
+
+test("every part of the port was thought about: what carries a user's values is sealed, the rest passes", () => {
+  const { store } = memory();
+  const sealed = createSealedRunStore(store, old);
+  const changed = [
+    "submit",
+    "submitMany",
+    "begin",
+    "journal",
+    "record",
+    "openIntent",
+    "end",
+    "resolve",
+    "decide",
+    "get",
+    "output",
+    "items",
+    "list",
+    "events",
+  ];
+  const passed = [
+    "renew",
+    "cancel",
+    "watch",
+    "watchStops",
+    "due",
+    "look",
+    "takeBack",
+    "remove",
+    "forgetIdempotencyKeys",
+    "sweep",
+    "announce",
+    "withdraw",
+    "workers",
+    "agents",
+    "close",
+    "notify",
+  ];
+  expect(Object.keys(sealed).toSorted()).toEqual([...changed, ...passed].toSorted());
+});

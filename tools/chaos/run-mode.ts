@@ -1,0 +1,96 @@
+/** One chaos run: load and faults side by side, then the verdict. */
+import { type Verdict, isGood, judge } from "./count.ts";
+import { readEffects } from "./effects.ts";
+import type { Evidence, Fault } from "./evidence.ts";
+import { FAULT_PLANS } from "./faults.ts";
+import { type Job, TOOLS } from "./jobs.ts";
+import { type Load, startLoad } from "./load.ts";
+import type { ChaosOptions } from "./options.ts";
+import { type Chance, createChance } from "./random.ts";
+import { SLOTS, type Stage, withStage } from "./stage.ts";
+
+export interface ModeResult extends Verdict {
+  readonly refusedSubmits: number;
+  /** SIGTERMed workers that did not end with 0. */
+  readonly badExits: number;
+  readonly tookMs: number;
+}
+
+/** Unfinished runs for each slot: enough to wait for, few enough that a run is not old when it begins. */
+const WINDOW_PER_SLOT = 2;
+const BLOCK_LEASES = [0.5, 1, 3];
+const MAX_VALUE = 9_999;
+const LOOK_MS = 10;
+
+export function runMode(options: ChaosOptions, say: (line: string) => void): Promise<ModeResult> {
+  return withStage(options, say, async (stage) => {
+    const startedAtMs = stage.clock.nowMs();
+    const load = startLoad(stage, makeJobs(options), options.workers * SLOTS * WINDOW_PER_SLOT);
+    const made = await makeFaults(stage, load);
+    load.drain();
+    const runs = await load.done;
+    const effects = readEffects(stage.effectsFile);
+    const evidence: Evidence = {
+      runs,
+      effects,
+      calls: stage.provider.book(),
+      faults: [...made, ...blocksOf(stage, effects)],
+      pids: stage.crew.pids,
+    };
+    const verdict = judge(evidence);
+    const badExits = made.filter(({ kind, note }) => kind === "term" && !note.endsWith("with 0")).length;
+    const value = { ...verdict, refusedSubmits: load.refused, badExits, tookMs: stage.clock.nowMs() - startedAtMs };
+    return { value, keep: !isGood(verdict) || badExits > 0 };
+  });
+}
+
+/** The values and, in mode `block`, which tool of which job holds the loop, and how long. */
+export function makeJobs({ mode, runs, seed, leaseMs, faults }: ChaosOptions): Job[] {
+  const chance: Chance = createChance(seed);
+  const blocks = mode === "block" ? (faults ?? Math.max(3, Math.ceil(runs / 25))) : 0;
+  const every = blocks === 0 ? Number.POSITIVE_INFINITY : Math.max(1, Math.floor(runs / blocks));
+  return Array.from({ length: runs }, (_, number): Job => {
+    const job = { number, value: chance.between(1, MAX_VALUE) };
+    if (number % every !== 0 || number / every >= blocks) return job;
+    const turn = number / every;
+    const tool = TOOLS[chance.between(0, TOOLS.length - 1)] ?? "note";
+    return { ...job, block: { tool, ms: Math.round(leaseMs * (BLOCK_LEASES[turn % BLOCK_LEASES.length] ?? 1)) } };
+  });
+}
+
+/** One after the other. Each has a share of the load: half of it begins just before the fault, the rest comes while it lasts. */
+async function makeFaults(stage: Stage, load: Load): Promise<Fault[]> {
+  const { options, clock, chance, say } = stage;
+  const plan = FAULT_PLANS[options.mode];
+  const count = options.mode === "block" ? 0 : (options.faults ?? plan.count(options.runs));
+  const made: Fault[] = [];
+  for (let number = 0; number < count; number++) {
+    load.allowed = Math.ceil((options.runs * (number + 0.5)) / count);
+    while (load.accepted < load.allowed) await clock.sleep(LOOK_MS);
+    await clock.sleep(chance.between(...plan.pauseMs));
+    load.allowed = Math.ceil((options.runs * (number + 1)) / count);
+    let fault: Fault | undefined;
+    while (fault === undefined) {
+      // Nobody is ready right now: the last fault's replacement is on its way.
+      fault = await plan.make(stage, number);
+      if (fault === undefined) await clock.sleep(50);
+    }
+    made.push(fault);
+    say(`${load.finished}/${options.runs}  ${fault.kind} ${number + 1}/${count}: ${fault.note}`);
+  }
+  load.allowed = options.runs;
+  return made;
+}
+
+/** The tools' own account of when they held the loop. */
+const blocksOf = ({ crew }: Stage, effects: Evidence["effects"]): Fault[] =>
+  effects
+    .filter(({ phase }) => phase === "block")
+    .map(({ pid, atMs, ms, tool }) => ({
+      kind: "block",
+      worker: [...crew.pids].find(([, known]) => known === pid)?.[0],
+      pid,
+      atMs,
+      endMs: atMs + ms,
+      note: `${tool} held the loop for ${ms} ms`,
+    }));

@@ -1,0 +1,65 @@
+/** What goes wrong, decided by the seed. Each fault has a number, so that a failing seed can be run again with fewer of them. */
+import type { ModelFault } from "./model.ts";
+import { countUp, type Outside } from "./outside.ts";
+import type { Fate } from "./ports.ts";
+import type { Random } from "./random.ts";
+import type { Actor, Scheduler } from "./scheduler.ts";
+
+export interface ChaosOptions {
+  /** Faults at most. */
+  readonly budget: number;
+  /** How likely each occasion is to be used. */
+  readonly rate: number;
+  /** Numbers of faults that are left out. */
+  readonly without: ReadonlySet<number>;
+}
+
+export interface Chaos {
+  /** Faults that happened, by number. */
+  readonly happened: readonly { readonly number: number; readonly what: string }[];
+  /** From now on nothing goes wrong any more. */
+  calm(): void;
+  readonly isCalm: boolean;
+  /** True where a fault is to happen now. `weight` is how much likelier than others. */
+  strikes(what: string, weight?: number): boolean;
+  fate(actor: Actor, operation: string): Fate;
+  modelFault(runId: string, structuredAnswer: boolean): ModelFault;
+  /** False: a notification is lost. */
+  hears(): boolean;
+}
+
+const FATES = ["lost-request", "lost-reply", "sent-twice", "sent-twice"] as const;
+const MODEL_FAULTS = ["rate-limited", "short-rate-limit", "failed", "broken-stream"] as const;
+
+export function createChaos(random: Random, scheduler: Scheduler, outside: Outside, { budget, rate, without }: ChaosOptions): Chaos {
+  const happened: { number: number; what: string }[] = [];
+  let drawn = 0;
+  let calm = false;
+  const strikes = (what: string, weight = 1): boolean => {
+    if (calm || drawn >= budget || !random.chance(rate * weight)) return false;
+    const number = drawn++;
+    if (without.has(number)) return false;
+    happened.push({ number, what });
+    scheduler.note(`! fault ${number}: ${what}`);
+    return true;
+  };
+  return {
+    happened,
+    calm() {
+      calm = true;
+    },
+    get isCalm() {
+      return calm;
+    },
+    strikes,
+    fate: (actor, operation) => (strikes(`the wire, ${actor.name} ${operation}`) ? random.pick(FATES) : "arrives"),
+    modelFault(runId, structuredAnswer) {
+      if (structuredAnswer && strikes("a bad answer", 6)) {
+        countUp(outside.badAnswers, runId);
+        return "bad-answer";
+      }
+      return strikes("the model", 2) ? random.pick(MODEL_FAULTS) : undefined;
+    },
+    hears: () => !strikes("a notification is lost"),
+  };
+}

@@ -1,0 +1,61 @@
+/** What a seed stands for: which runs, how much goes wrong, and how. */
+import { makePlan, type Plan } from "./plan.ts";
+import { createRandom } from "./random.ts";
+
+export interface ScenarioRun {
+  readonly plan: Plan;
+  readonly idempotencyKey: string | undefined;
+  readonly delayMs: number;
+  /** Short for some runs, so that they expire in every state; else out of reach. */
+  readonly deadlineMs: number;
+  readonly maxHops: number;
+  readonly followed: boolean;
+}
+
+export interface Scenario {
+  readonly seed: number;
+  readonly runs: readonly ScenarioRun[];
+  readonly maxDeaths: number;
+  readonly faults: number;
+  readonly faultRate: number;
+  /** Steps before calm comes. */
+  readonly stormSteps: number;
+}
+
+const FAR_MS = 20 * 24 * 60 * 60 * 1_000;
+
+export function scenarioOf(seed: number): Scenario {
+  // Another stream than the one that schedules, so that leaving a fault out does not change the runs.
+  const random = createRandom(seed + 1_000_000_007);
+  const count = random.chance(0.25) ? 2 : 1;
+  const runs = Array.from(
+    { length: count },
+    (_, index): ScenarioRun => ({
+      plan: makePlan(random),
+      idempotencyKey: random.chance(0.5) ? `key-${index}` : undefined,
+      delayMs: random.chance(0.15) ? 1 + random.below(30_000) : 0,
+      deadlineMs: random.chance(0.1) ? 500 + random.below(40_000) : FAR_MS,
+      maxHops: 32,
+      followed: random.chance(0.4),
+    }),
+  );
+  const stormy = random.chance(0.9);
+  return {
+    seed,
+    runs,
+    maxDeaths: random.chance(0.3) ? 1 : 5,
+    faults: stormy ? 1 + random.below(random.chance(0.2) ? 30 : 8) : 0,
+    faultRate: random.pick([0.01, 0.03, 0.08]),
+    stormSteps: 60 + random.below(240),
+  };
+}
+
+/** The same plan, alone and undisturbed. */
+export const calmScenario = (plan: Plan): Scenario => ({
+  seed: 0,
+  runs: [{ plan, idempotencyKey: undefined, delayMs: 0, deadlineMs: FAR_MS, maxHops: 32, followed: false }],
+  maxDeaths: 5,
+  faults: 0,
+  faultRate: 0,
+  stormSteps: 0,
+});

@@ -1,0 +1,231 @@
+/** What the scheduler may do next, and the two stretches of a simulation. */
+import { answer, waitingForPeople } from "./people.ts";
+import { producerFor, startAttempt, startFollower, startReconcile, startTakeBack } from "./processes.ts";
+import { inputFor, isOver, type Simulation } from "./simulation.ts";
+import type { ScenarioRun } from "./scenario.ts";
+import { START_MS } from "./scheduler.ts";
+
+const QUEUES = ["default", "slow"] as const;
+const ATTEMPTS_AT_ONCE = 4;
+const CALM_STEPS = 6_000;
+const END_AFTER_MS = 19 * 24 * 60 * 60 * 1_000;
+
+/** Runs both stretches. Returns the number of steps. */
+export async function runSteps(sim: Simulation): Promise<number> {
+  let steps = 0;
+  sim.scenario.runs.forEach((run, index) => submit(sim, run, index));
+  await sim.scheduler.quiet();
+  for (; steps < sim.scenario.stormSteps && sim.monitor.checker.first === undefined; steps++) {
+    stormStep(sim);
+    await settle(sim);
+  }
+  sim.chaos.calm();
+  // Whoever lost an answer asks again: a submit counts as made when it was answered.
+  for (let calm = 0; calm < CALM_STEPS && sim.monitor.checker.first === undefined; calm++, steps++) {
+    if (!calmStep(sim)) break;
+    await settle(sim);
+  }
+  return steps;
+}
+
+async function settle(sim: Simulation): Promise<void> {
+  await sim.scheduler.quiet();
+  sim.monitor.look();
+  for (const process of sim.processes) if (process.done || process.actor.dead) sim.processes.delete(process);
+}
+
+function stormStep(sim: Simulation): void {
+  const { random, chaos } = sim;
+  if (chaos.strikes("something strikes", 2)) return strike(sim);
+  const dice = random.next();
+  if (dice < 0.16 && takeWake(sim)) return;
+  if (dice < 0.2) return reconcileNow(sim);
+  if (dice < 0.25 && answerSomebody(sim)) return;
+  if (dice < 0.3) return passTime(sim);
+  if (goOn(sim)) return;
+  passTime(sim);
+}
+
+/** One process that waits goes on; which one is the seed's choice. */
+function goOn({ scheduler, random }: Simulation): boolean {
+  const ready = scheduler.ready();
+  const point = ready[random.below(ready.length)];
+  if (point === undefined) return false;
+  scheduler.go(point);
+  return true;
+}
+
+function takeWake(sim: Simulation): boolean {
+  if (sim.processes.size >= ATTEMPTS_AT_ONCE) return false;
+  const first = sim.random.below(2);
+  const wake = sim.again.shift() ?? sim.queue.take(QUEUES[first] ?? "default") ?? sim.queue.take(QUEUES[1 - first] ?? "slow");
+  if (wake === undefined) return false;
+  sim.scheduler.note(`a worker takes ${wake.runId.slice(-2)}:${wake.wake}`);
+  sim.processes.add(startAttempt(sim, wake));
+  return true;
+}
+
+function reconcileNow(sim: Simulation): void {
+  if (!sim.reconciles || sim.callers > 3) return;
+  called(sim, startReconcile(sim).done);
+}
+
+function answerSomebody(sim: Simulation): boolean {
+  const waiting = waitingForPeople(sim);
+  const run = waiting[sim.random.below(waiting.length)];
+  if (run === undefined || sim.callers > 3) return false;
+  called(sim, answer(sim, run, sim.chaos.strikes("a person gives up", 2)));
+  return true;
+}
+
+const called = (sim: Simulation, call: Promise<unknown>): void => {
+  sim.callers += 1;
+  void call.catch(() => undefined).then(() => (sim.callers -= 1));
+};
+
+/** To the next sleeper at most, most of the time; now and then far beyond a lease, as a paused machine sees it. */
+function passTime({ scheduler, random, chaos }: Simulation): void {
+  const nextMs = scheduler.nextAtMs() ?? scheduler.nowMs + 1_000;
+  const byMs = chaos.strikes("time jumps", 2) ? 6_500 + random.below(20_000) : random.below(Math.min(3_000, nextMs - scheduler.nowMs) + 1);
+  scheduler.moveTo(scheduler.nowMs + byMs);
+}
+
+function strike(sim: Simulation): void {
+  const { random, scheduler, processes } = sim;
+  const attempts = [...processes];
+  const victim = attempts[random.below(attempts.length)];
+  switch (random.below(11)) {
+    case 0:
+    case 1:
+    case 2:
+      if (victim === undefined) return;
+      scheduler.note(`  ${victim.actor.name} is killed`);
+      scheduler.kill(victim.actor);
+      victim.end();
+      if (random.chance(0.4)) called(sim, startTakeBack(sim, victim));
+      return;
+    case 3:
+      if (victim !== undefined) victim.beats = false;
+      scheduler.note(`  ${victim?.actor.name ?? "nobody"} loses its heartbeat`);
+      return;
+    case 4:
+      for (const held of victim?.held.all() ?? []) held.abort("shutdown");
+      scheduler.note(`  ${victim?.actor.name ?? "nobody"} shuts down`);
+      return;
+    case 5:
+    case 8:
+      return loseOrDouble(sim, random.chance(0.5));
+    case 6:
+      if (random.chance(0.5)) cancelOne(sim);
+      return;
+    case 7:
+    case 9:
+      sim.followers[random.below(sim.followers.length)]?.reconnect();
+      return;
+    default:
+      return submitAgain(sim);
+  }
+}
+
+function loseOrDouble(sim: Simulation, doubles: boolean): void {
+  const wake = sim.queue.take("default") ?? sim.queue.take("slow");
+  const running = [...sim.processes][0]?.wake;
+  if (doubles && running !== undefined) sim.again.push(running);
+  if (wake === undefined) return;
+  sim.scheduler.note(`  ${wake.runId.slice(-2)}:${wake.wake} is ${doubles ? "given out twice" : "lost from its queue"}`);
+  if (doubles) sim.again.push(wake, wake);
+}
+
+function cancelOne(sim: Simulation): void {
+  const runIds = [...sim.world.runs.keys()];
+  const runId = runIds[sim.random.below(runIds.length)];
+  if (runId === undefined) return;
+  called(
+    sim,
+    producerFor(sim, `canceller${sim.nextNumber()}`, () => runId)
+      .run(runId)
+      .cancel(),
+  );
+}
+
+/** A producer whose answer was lost sends the same again, until it is answered. */
+function submit(sim: Simulation, run: ScenarioRun, index: number): void {
+  const producer = producerFor(sim, `producer${sim.nextNumber()}`, () => `r0-01jd3xk2v7w8y9z0a1b2c3d40${index}`);
+  called(
+    sim,
+    untilAnswered(sim, run, () => producer.submit(run.plan.entry, inputFor(run.plan), optionsOf(run))),
+  );
+}
+
+const optionsOf = ({ idempotencyKey, delayMs, deadlineMs, maxHops }: ScenarioRun) => ({
+  ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
+  delayMs,
+  deadlineMs,
+  maxHops,
+  context: { counted: 0 },
+});
+
+async function untilAnswered(sim: Simulation, run: ScenarioRun, work: () => Promise<{ readonly id: string }>): Promise<void> {
+  for (;;) {
+    try {
+      // Another process with the same idempotency key may have been first.
+      const { id } = await work();
+      sim.plans.set(id, run);
+      if (run.followed) sim.followers.push(startFollower(sim, id));
+      return;
+    } catch {
+      // The wire lost it.
+    }
+  }
+}
+
+/** The same request from another process, with another run id of its own; now and then with another input. */
+function submitAgain(sim: Simulation): void {
+  const keyed = sim.scenario.runs.filter(({ idempotencyKey }) => idempotencyKey !== undefined);
+  const run = keyed[sim.random.below(keyed.length)];
+  if (run === undefined) return;
+  const name = `resubmitter${sim.nextNumber()}`;
+  const producer = producerFor(sim, name, () => `r0-01jd3xk2v7w8y9z0a1b2c3d9${10 + (sim.nextNumber() % 90)}`);
+  // Another input must not be the first, or the run itself were the conflict.
+  const other = [...sim.plans.values()].includes(run) && sim.random.chance(0.3);
+  called(sim, producer.submit(run.plan.entry, `${inputFor(run.plan)}${other ? " other" : ""}`, optionsOf(run)));
+}
+
+/** False when there is nothing left to do. */
+function calmStep(sim: Simulation): boolean {
+  if (goOn(sim) || takeWake(sim)) return true;
+  const waiting = waitingForPeople(sim);
+  const [run] = waiting;
+  if (run !== undefined && sim.callers === 0) {
+    called(sim, answer(sim, run));
+    return true;
+  }
+  const over = isOver(sim);
+  if (over && sim.processes.size === 0 && sim.followers.every(({ done }) => done)) return false;
+  return passCalmTime(sim, over);
+}
+
+/** Nothing is ready: the reconciler looks once, then time goes on to whatever is next. */
+function passCalmTime(sim: Simulation, over: boolean): boolean {
+  const { scheduler } = sim;
+  if (scheduler.nowMs - START_MS > END_AFTER_MS) return false;
+  const sleeperMs = scheduler.nextAtMs() ?? Number.POSITIVE_INFINITY;
+  const dispatchMs = over ? Number.POSITIVE_INFINITY : nextDispatchMs(sim);
+  if (dispatchMs <= scheduler.nowMs && sim.reconciles) {
+    reconcileNow(sim);
+    return sim.callers > 0;
+  }
+  const nextMs = Math.min(sleeperMs, dispatchMs);
+  if (!Number.isFinite(nextMs)) return false;
+  scheduler.moveTo(nextMs);
+  return true;
+}
+
+function nextDispatchMs({ world }: Simulation): number {
+  return Math.min(
+    ...[...world.runs.values()].flatMap(({ lookAtMs, timerAtMs }) => [
+      lookAtMs ?? Number.POSITIVE_INFINITY,
+      timerAtMs ?? Number.POSITIVE_INFINITY,
+    ]),
+  );
+}
