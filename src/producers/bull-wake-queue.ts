@@ -7,7 +7,7 @@ import type { Redis } from "ioredis";
 import { jobIdOf } from "../protocol/ids.ts";
 import { type JobData, PROTOCOL_MAJOR, PROTOCOL_MINOR, type WakeJob } from "../protocol/job.ts";
 import type { WakeQueue } from "../protocol/run-store.ts";
-import { bullPrefix, bullQueueName } from "../redis/keys.ts";
+import { bullJobKey, bullPrefix, bullQueueName } from "../redis/keys.ts";
 
 export interface BullWakeQueueDeps {
   /** Shared, never closed from here. */
@@ -40,8 +40,8 @@ export function createBullWakeQueue({ redis, prefix }: BullWakeQueueDeps): WakeQ
   };
 
   return {
-    async add(wakes) {
-      const byQueue = Map.groupBy(wakes, ({ queue }) => queue);
+    async add(wakes, { mostlyThere } = { mostlyThere: false }) {
+      const byQueue = Map.groupBy(mostlyThere ? await missingOf(redis, prefix, wakes) : wakes, ({ queue }) => queue);
       await Promise.all([...byQueue].map(([name, group]) => queueOf(name).addBulk(group.map(bullJobOf))));
     },
     async remove(runs, names) {
@@ -70,6 +70,11 @@ async function removeJobs(redis: Redis, queue: Queue, jobIds: readonly string[])
   const entries = await redis.xrange(stream, "-", "+");
   const told = entries.filter(([, fields]) => fields.some((field) => gone.has(field))).map(([id]) => id);
   if (told.length > 0) await redis.xdel(stream, ...told);
+}
+
+async function missingOf(redis: Redis, prefix: string, wakes: readonly WakeJob[]): Promise<WakeJob[]> {
+  const there = await Promise.all(wakes.map(({ queue, runId, wake }) => redis.exists(bullJobKey(prefix, queue, jobIdOf(runId, wake)))));
+  return wakes.filter((_wake, index) => there[index] === 0);
 }
 
 function bullJobOf(wake: WakeJob): { name: string; data: JobData; opts: JobsOptions } {

@@ -72,6 +72,10 @@ export function keysFor(prefix: string = DEFAULT_PREFIX, shard = 0): Keys {
 /** What BullMQ gets as `prefix`, such as `{flotilla:0}`: its keys fall into the shard's slot. */
 export const bullPrefix = (prefix: string = DEFAULT_PREFIX, shard = 0): string => `{${prefix}:${shard}}`;
 
+/** BullMQ's hash of a job, there as long as the job is. */
+export const bullJobKey = (prefix: string, queue: string, jobId: string): string =>
+  `${bullPrefix(prefix, 0)}:${bullQueueName(queue)}:${jobId}`;
+
 /** BullMQ's lock of an active job: a string, the token of the worker that took it. */
 export const bullLockKey = (prefix: string, queue: string, jobId: string): string =>
   `${bullPrefix(prefix, 0)}:${bullQueueName(queue)}:${jobId}:lock`;

@@ -25,7 +25,9 @@ const scripts = new Map<ScriptName, Script>();
 export function scriptSource(name: ScriptName): string {
   const read = (file: string): string => readFileSync(new URL(`../../src/redis/scripts/${file}.lua`, import.meta.url), "utf8");
   const isRunScript = RUN_SCRIPTS.some((known) => known === name);
-  return isRunScript ? `${read("prelude")}\n${read(name)}` : read(name);
+  return isRunScript
+    ? `${read("prelude")}\nlocal function main()\n${read(name)}\nend\nlocal reply = main()\nflush()\nreturn reply`
+    : read(name);
 }
 
 /** Sends one script. Redis forgets scripts when it restarts, so NOSCRIPT is answered with the text. */

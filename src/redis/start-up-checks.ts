@@ -1,5 +1,5 @@
 /** What a Redis must be before work is trusted to it. */
-import { ClusterAllFailedError, type Redis } from "ioredis";
+import type { Redis } from "ioredis";
 import { FleetError } from "../protocol/errors.ts";
 import { addressOf, primariesOf } from "./connection.ts";
 
@@ -111,7 +111,7 @@ async function orRefused<T>(redis: Redis, command: () => Promise<T>): Promise<T 
 
 function unreachable(redis: Redis, reported: unknown): FleetError {
   // A Cluster's client says that all nodes failed; why stands beside it.
-  const cause = reported instanceof ClusterAllFailedError ? reported.lastNodeError : reported;
+  const cause = reported instanceof Error && "lastNodeError" in reported ? reported.lastNodeError : reported;
   const refusal = cause instanceof Error ? /^(NOAUTH|WRONGPASS)/.exec(cause.message)?.[1] : undefined;
   if (refusal !== undefined) {
     return new FleetError("BACKEND_UNREACHABLE", `Redis wants ${refusal === "NOAUTH" ? "a" : "another"} password (${refusal}).`, {

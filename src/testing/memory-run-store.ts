@@ -224,7 +224,7 @@ function look(
     return queueAgain(world, run);
   }
   run.lookAtMs = nowMs + run.lookDelayMs;
-  run.lookDelayMs = Math.min(run.lookDelayMs * 2, MAX_LOOK_MS);
+  run.lookDelayMs = Math.min(run.lookDelayMs * 3, MAX_LOOK_MS);
   return wakeJob(run);
 }
 

@@ -99,9 +99,10 @@ export async function startFleetWorker(deps: FleetWorkerDeps, options: WorkerOpt
     const paused = Promise.all(bullWorkers.map((worker) => inTime(clock, worker.pause(true))));
     await letGo(held, clock, graceMs);
     await paused;
-    await Promise.all(bullWorkers.map((worker) => inTime(clock, worker.close())));
     announce.stop();
-    await inTime(clock, Promise.all([reconciler.close(), heartbeat.close(), unwatch(), mcp.close(), store.withdraw(workerId)]));
+    // Side by side: with Redis away each waits to its end, and a supervisor kills after 30 s.
+    const upkeep = [reconciler.close(), heartbeat.close(), unwatch(), mcp.close(), store.withdraw(workerId)];
+    await Promise.all([...bullWorkers.map((worker) => worker.close()), ...upkeep].map((step) => inTime(clock, step)));
     log.info({ event: "worker.closed", workerId }, "worker closed");
     done.resolve();
   };

@@ -129,7 +129,12 @@ async function beginOrPutBack(deps: WakeDeps, command: BeginCommand): Promise<Be
     const { code, message } = error;
     log.warn({ event: "run.unreadable", runId, code, message }, "this worker cannot open the run; it is put back");
     const notBeforeMs = clock.nowMs() + retryDelayMs(RETRY_POLICY.maxRetries, random());
-    await store.end({ runId, token, outcome: { type: "retry", notBeforeMs, error: { code, message } }, retentionMs: options.retentionMs });
+    await store.end({
+      runId,
+      token,
+      outcome: { type: "retry", notBeforeMs, error: { code, message }, misplaced: true },
+      retentionMs: options.retentionMs,
+    });
     return undefined;
   }
 }

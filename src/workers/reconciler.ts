@@ -75,7 +75,7 @@ export async function reconcile({ store, queue, clock, log }: ReconcilerDeps, op
   if (failed[0] !== undefined)
     log.warn({ event: "look.errored", count: failed.length, err: failed[0].reason }, "some runs cannot be looked at");
   const missing = looks.flatMap((look) => (look.status === "fulfilled" && look.value !== undefined ? [look.value] : []));
-  if (missing.length > 0) await queue.add(missing);
+  if (missing.length > 0) await queue.add(missing, { mostlyThere: true });
   if (runIds.length === LOOKS_AT_ONCE && failed.length === 0) return 0;
   if (nextAtMs === undefined) return Number.POSITIVE_INFINITY;
   const inMs = nextAtMs - clock.nowMs();

@@ -36,13 +36,19 @@ async function contentOf(redis: Redis, key: string): Promise<string> {
   }
 }
 
-/** The keys whose name or value holds one of `words`, as they are and as JSON or base64 would write them. */
+/** The keys whose name or value holds one of `words`: as it is, as JSON writes it, or within any base64. */
 export async function keysHolding(redis: Redis, words: readonly string[]): Promise<string[]> {
-  const forms = words.flatMap((word) => [
-    word,
-    JSON.stringify(word).slice(1, -1),
-    Buffer.from(word).toString("base64").replace(/=+$/, "").slice(0, -1),
-  ]);
+  const forms = words.flatMap((word) => [word, JSON.stringify(word).slice(1, -1), ...base64Forms(word)]);
   const contents = await contentsOf(redis);
   return [...contents].filter(([key, value]) => forms.some((form) => key.includes(form) || value.includes(form))).map(([key]) => key);
 }
+
+/** What base64 of any text around it shows of a word: three alignments, without the letters that its neighbours share. */
+const base64Forms = (word: string): string[] =>
+  [0, 1, 2].flatMap((shift) => {
+    const whole = Buffer.from(`${"x".repeat(shift)}${word}`)
+      .toString("base64")
+      .replace(/=+$/, "");
+    const inner = whole.slice(shift === 0 ? 0 : shift + 1, -1);
+    return [inner, inner.replaceAll("+", "-").replaceAll("/", "_")];
+  });

@@ -66,8 +66,11 @@ export function judge(evidence: Evidence): Verdict {
   };
 }
 
-export const isGood = ({ lost: gone, doubled: twice, paidTwice, effectsRepeated: effects, divergent: wrong }: Verdict): boolean =>
-  gone + twice + paidTwice + effects + wrong === 0;
+/** What a fleet must never do. */
+export type Violations = Pick<Verdict, "lost" | "doubled" | "paidTwice" | "effectsRepeated" | "divergent">;
+
+export const isGood = (found: Violations): boolean =>
+  found.lost + found.doubled + found.paidTwice + found.effectsRepeated + found.divergent === 0;
 
 type Say = (line: string) => void;
 

@@ -15,7 +15,10 @@ export interface Load {
   allowed: number;
   /** From now on no fault comes any more: what is not over after a while is lost. */
   drain(): void;
-  readonly done: Promise<readonly RunEvidence[]>;
+  /** Resolves when every run is over, or was given up. */
+  readonly done: Promise<void>;
+  /** What is there of the runs now. */
+  collect(): Promise<readonly RunEvidence[]>;
 }
 
 interface Tracked {
@@ -77,10 +80,11 @@ export function startLoad(stage: Stage, jobs: readonly Job[], window: number): L
       state.draining.abort();
     },
     done,
+    collect: () => Promise.all(state.tracked.map((tracked) => collect(state, tracked))),
   };
 }
 
-async function workThrough(state: State, jobs: readonly Job[], limit: () => number): Promise<readonly RunEvidence[]> {
+async function workThrough(state: State, jobs: readonly Job[], limit: () => number): Promise<void> {
   const { clock } = state.stage;
   const ending = new AbortController();
   const resolving = resolveLostCalls(state, ending.signal);
@@ -93,7 +97,6 @@ async function workThrough(state: State, jobs: readonly Job[], limit: () => numb
   await Promise.all(state.open);
   ending.abort();
   await resolving;
-  return Promise.all(state.tracked.map((tracked) => collect(state, tracked)));
 }
 
 /** Until it is taken: a submit that got no answer may have been stored, and the key finds it. */

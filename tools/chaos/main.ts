@@ -3,6 +3,7 @@ import { isFleetError } from "../../src/protocol/errors.ts";
 import { isGood } from "./count.ts";
 import { type ChaosOptions, readOptions } from "./options.ts";
 import { runMode } from "./run-mode.ts";
+import { runPoints } from "./run-points.ts";
 
 const PROBLEMS_SHOWN = 20;
 
@@ -20,9 +21,10 @@ async function main(args: readonly string[]): Promise<number> {
 
 async function run(options: ChaosOptions): Promise<number> {
   const say = options.json ? () => undefined : (line: string): void => console.error(line);
-  const { problems, ...result } = await runMode(options, say);
+  const { problems, ...result } = options.points ? await runPoints(options, say) : await runMode(options, say);
   // Also with --json: who sees a bad verdict wants to know why.
   for (const line of problems.slice(0, PROBLEMS_SHOWN)) console.error(line);
-  console.log(JSON.stringify({ mode: options.mode, ...result, seed: options.seed }));
-  return isGood({ ...result, problems }) && result.badExits === 0 ? 0 : 1;
+  console.log(JSON.stringify({ mode: options.points ? "points" : options.mode, ...result, seed: options.seed }));
+  const badExits = "badExits" in result ? result.badExits : 0;
+  return isGood(result) && badExits === 0 ? 0 : 1;
 }

@@ -21,6 +21,8 @@ const WINDOW_PER_SLOT = 2;
 const BLOCK_LEASES = [0.5, 1, 3];
 const MAX_VALUE = 9_999;
 const LOOK_MS = 10;
+/** Long enough for an attempt that wakes up to finish its tool and ask once more. */
+const AWAKE_MS = 3_000;
 
 export function runMode(options: ChaosOptions, say: (line: string) => void): Promise<ModeResult> {
   return withStage(options, say, async (stage) => {
@@ -28,7 +30,9 @@ export function runMode(options: ChaosOptions, say: (line: string) => void): Pro
     const load = startLoad(stage, makeJobs(options), options.workers * SLOTS * WINDOW_PER_SLOT);
     const made = await makeFaults(stage, load);
     load.drain();
-    const runs = await load.done;
+    await load.done;
+    await untilAwake(stage);
+    const runs = await load.collect();
     const effects = readEffects(stage.effectsFile);
     const evidence: Evidence = {
       runs,
@@ -80,6 +84,12 @@ async function makeFaults(stage: Stage, load: Load): Promise<Fault[]> {
   }
   load.allowed = options.runs;
   return made;
+}
+
+/** A process that stood still goes on as if it still had its runs: what it then does belongs to the evidence. */
+async function untilAwake({ clock, effectsFile }: Stage): Promise<void> {
+  const ends = readEffects(effectsFile).flatMap(({ phase, atMs, ms }) => (phase === "block" ? [atMs + ms + AWAKE_MS] : []));
+  await clock.sleep(Math.max(0, ...ends.map((endMs) => endMs - clock.nowMs())));
 }
 
 /** The tools' own account of when they held the loop. */

@@ -23,6 +23,8 @@ export interface WorkerChild {
 }
 
 export interface CrewOptions {
+  /** What the workers' names begin with. Default `worker`. */
+  readonly name?: string;
   readonly folder: string;
   readonly slots: number;
   readonly env: Readonly<Record<string, string>>;
@@ -70,8 +72,9 @@ export function createCrew(options: CrewOptions): Crew {
   };
 }
 
-function startWorker({ folder, slots, env, redisUrl, nodeArgs = [] }: CrewOptions, place: number, number: number): WorkerChild {
-  const name = `worker-${place}-${number}`;
+function startWorker(options: CrewOptions, place: number, number: number): WorkerChild {
+  const { name: first = "worker", folder, slots, env, redisUrl, nodeArgs = [] } = options;
+  const name = `${first}-${place}-${number}`;
   const child = spawn(process.execPath, [...nodeArgs, MAIN, "worker", "--no-supervise", "--fleet", FLEET, "--concurrency", String(slots)], {
     cwd: folder,
     // The channel carries nothing: when it breaks, the harness is gone, and the worker ends by itself.

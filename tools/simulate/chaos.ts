@@ -52,7 +52,11 @@ export function createChaos(random: Random, scheduler: Scheduler, outside: Outsi
       return calm;
     },
     strikes,
-    fate: (actor, operation) => (strikes(`the wire, ${actor.name} ${operation}`) ? random.pick(FATES) : "arrives"),
+    // What decides and what writes down is where a lost answer hurts.
+    fate: (actor, operation) =>
+      strikes(`the wire, ${actor.name} ${operation}`, /^(end|record|intent|submit)/.test(operation) ? 3 : 1)
+        ? random.pick(FATES)
+        : "arrives",
     modelFault(runId, structuredAnswer) {
       if (structuredAnswer && strikes("a bad answer", 6)) {
         countUp(outside.badAnswers, runId);

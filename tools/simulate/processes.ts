@@ -8,7 +8,7 @@ import type { FollowedEvent } from "../../src/protocol/events.ts";
 import { isFinalEvent } from "../../src/protocol/events.ts";
 import type { WakeJob } from "../../src/protocol/job.ts";
 import { silentLog } from "../../src/telemetry/log.ts";
-import { renewHeld } from "../../src/workers/heartbeat.ts";
+import { beatEveryMs, renewHeld } from "../../src/workers/heartbeat.ts";
 import { createHeldRuns, type HeldRuns } from "../../src/workers/held-runs.ts";
 import { processWake, type WakeDeps } from "../../src/workers/process-wake.ts";
 import { reconcile } from "../../src/workers/reconciler.ts";
@@ -109,7 +109,7 @@ function wakeDeps(sim: Simulation, { actor, held, wake }: Process, asking: Askin
 /** What the heartbeat thread does: prolongs the lease, and stops an attempt that has lost it. */
 async function beat(process: Process, { store, clock }: WakeDeps, signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
-    await clock.sleep(LEASE_MS / 3, signal);
+    await clock.sleep(beatEveryMs(LEASE_MS), signal);
     if (signal.aborted) return;
     if (!process.beats) continue;
     const held = process.held.all().map(({ runId, token }) => ({ runId, token }));

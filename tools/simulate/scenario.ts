@@ -44,8 +44,8 @@ export function scenarioOf(seed: number): Scenario {
     seed,
     runs,
     maxDeaths: random.chance(0.3) ? 1 : 5,
-    faults: stormy ? 1 + random.below(random.chance(0.2) ? 30 : 8) : 0,
-    faultRate: random.pick([0.01, 0.03, 0.08]),
+    faults: stormy ? 2 + random.below(random.chance(0.2) ? 40 : 10) : 0,
+    faultRate: random.pick([0.015, 0.04, 0.1]),
     stormSteps: 60 + random.below(240),
   };
 }

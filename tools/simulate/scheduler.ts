@@ -16,7 +16,7 @@ export interface Actor {
 export interface Point {
   readonly actor: Actor;
   readonly label: string;
-  readonly atMs: number;
+  atMs: number;
   readonly go: () => void;
 }
 
@@ -35,6 +35,8 @@ export interface Scheduler {
   moveTo(atMs: number): void;
   go(point: Point): void;
   kill(actor: Actor): void;
+  /** Holds everything back that the actor waits for now, as a paused machine or a collection of garbage does. */
+  pause(actor: Actor, untilMs: number): void;
   note(line: string): void;
   /** Lets everything run until it waits at a point again. */
   quiet(): Promise<void>;
@@ -77,6 +79,9 @@ export function createScheduler(): Scheduler {
       actor.dead = true;
       for (const point of points) if (point.actor === actor) points.delete(point);
     },
+    pause(actor, untilMs) {
+      for (const point of points) if (point.actor === actor) point.atMs = Math.max(point.atMs, untilMs);
+    },
     note: (line) => trace.push(`${nowMs - START_MS} ${line}`),
     quiet: () => new Promise((resolve) => setImmediate(resolve)),
     traceHash: () => createHash("sha256").update(trace.join("\n")).digest("hex").slice(0, 16),
@@ -90,7 +95,7 @@ export function createScheduler(): Scheduler {
         signal?.removeEventListener("abort", wake);
         resolve();
       };
-      const point = add(actor, "wakes up", nowMs + ms, wake);
+      const point = add(actor, "wakes up", nowMs + Math.ceil(ms), wake);
       signal?.addEventListener("abort", wake, { once: true });
     });
   }

@@ -1,6 +1,6 @@
 /** What the scheduler may do next, and the two stretches of a simulation. */
 import { answer, waitingForPeople } from "./people.ts";
-import { producerFor, startAttempt, startFollower, startReconcile, startTakeBack } from "./processes.ts";
+import { type Process, producerFor, startAttempt, startFollower, startReconcile, startTakeBack } from "./processes.ts";
 import { inputFor, isOver, type Simulation } from "./simulation.ts";
 import type { ScenarioRun } from "./scenario.ts";
 import { START_MS } from "./scheduler.ts";
@@ -8,6 +8,7 @@ import { START_MS } from "./scheduler.ts";
 const QUEUES = ["default", "slow"] as const;
 const ATTEMPTS_AT_ONCE = 4;
 const CALM_STEPS = 6_000;
+const HOUR_MS = 60 * 60 * 1_000;
 const END_AFTER_MS = 19 * 24 * 60 * 60 * 1_000;
 
 /** Runs both stretches. Returns the number of steps. */
@@ -83,47 +84,46 @@ const called = (sim: Simulation, call: Promise<unknown>): void => {
   void call.catch(() => undefined).then(() => (sim.callers -= 1));
 };
 
-/** To the next sleeper at most, most of the time; now and then far beyond a lease, as a paused machine sees it. */
-function passTime({ scheduler, random, chaos }: Simulation): void {
-  const nextMs = scheduler.nextAtMs() ?? scheduler.nowMs + 1_000;
-  const byMs = chaos.strikes("time jumps", 2) ? 6_500 + random.below(20_000) : random.below(Math.min(3_000, nextMs - scheduler.nowMs) + 1);
-  scheduler.moveTo(scheduler.nowMs + byMs);
+/** To whatever is next, most of the time; else somewhere: whoever sleeps may wake late. Now and then far beyond a lease. */
+function passTime(sim: Simulation): void {
+  const { scheduler, random, chaos } = sim;
+  const nextMs = Math.min(scheduler.nextAtMs() ?? Number.POSITIVE_INFINITY, nextDispatchMs(sim));
+  if (chaos.strikes("time jumps", 2)) scheduler.moveTo(scheduler.nowMs + 6_500 + random.below(20_000));
+  else if (random.chance(0.6) && nextMs - scheduler.nowMs < HOUR_MS) scheduler.moveTo(nextMs);
+  else scheduler.moveTo(scheduler.nowMs + random.below(2_500));
 }
 
 function strike(sim: Simulation): void {
-  const { random, scheduler, processes } = sim;
+  const { random, processes } = sim;
   const attempts = [...processes];
   const victim = attempts[random.below(attempts.length)];
-  switch (random.below(11)) {
-    case 0:
-    case 1:
-    case 2:
-      if (victim === undefined) return;
-      scheduler.note(`  ${victim.actor.name} is killed`);
-      scheduler.kill(victim.actor);
-      victim.end();
-      if (random.chance(0.4)) called(sim, startTakeBack(sim, victim));
-      return;
-    case 3:
-      if (victim !== undefined) victim.beats = false;
-      scheduler.note(`  ${victim?.actor.name ?? "nobody"} loses its heartbeat`);
-      return;
-    case 4:
-      for (const held of victim?.held.all() ?? []) held.abort("shutdown");
-      scheduler.note(`  ${victim?.actor.name ?? "nobody"} shuts down`);
-      return;
-    case 5:
-    case 8:
-      return loseOrDouble(sim, random.chance(0.5));
-    case 6:
-      if (random.chance(0.5)) cancelOne(sim);
-      return;
-    case 7:
-    case 9:
-      sim.followers[random.below(sim.followers.length)]?.reconnect();
-      return;
-    default:
-      return submitAgain(sim);
+  const dice = random.below(13);
+  if (dice < 7) {
+    if (victim !== undefined) strikeProcess(sim, victim, dice);
+  } else if (dice < 9) loseOrDouble(sim, random.chance(0.5));
+  else if (dice < 11) sim.followers[random.below(sim.followers.length)]?.reconnect();
+  else if (dice < 12) submitAgain(sim);
+  else if (random.chance(0.5)) cancelOne(sim);
+}
+
+function strikeProcess(sim: Simulation, victim: Process, dice: number): void {
+  const { random, scheduler } = sim;
+  const { actor } = victim;
+  if (dice < 3) {
+    scheduler.note(`  ${actor.name} is killed`);
+    scheduler.kill(actor);
+    victim.end();
+    if (random.chance(0.3)) called(sim, startTakeBack(sim, victim));
+  } else if (dice < 5) {
+    const forMs = 500 + random.below(15_000);
+    scheduler.note(`  ${actor.name} stands still for ${forMs} ms`);
+    scheduler.pause(actor, scheduler.nowMs + forMs);
+  } else if (dice < 6) {
+    scheduler.note(`  ${actor.name} loses its heartbeat`);
+    victim.beats = false;
+  } else {
+    scheduler.note(`  ${actor.name} shuts down`);
+    for (const held of victim.held.all()) held.abort("shutdown");
   }
 }
 

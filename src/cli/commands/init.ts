@@ -68,7 +68,6 @@ async function init({ cwd, io }: CliContext, json: boolean): Promise<void> {
   if (json) io.out(JSON.stringify({ written: Object.keys(FILES) }));
   else for (const name of Object.keys(FILES)) io.out(name);
   io.say('In package.json: "type": "module", and "scripts": { "dev": "flotilla dev", "worker": "flotilla worker" }.');
-  io.say(
-    'Install: npm install flotilla @openai/agents zod. Then: flotilla dev, and elsewhere: flotilla submit triage "Where is order 17?" --wait',
-  );
+  io.say("Install: npm install flotilla @openai/agents zod. Set OPENAI_API_KEY; .env.example tells of the other settings.");
+  io.say('Then: flotilla dev, and in another terminal: flotilla submit triage "Where is order 17?" --wait');
 }

@@ -4,6 +4,7 @@
 --         | {"stale", "gone" | "final" | "wake" | "suspended" | "held" | "not-before"} | {"ended", final status}
 -- Keeps I1 (a stale wake ends without effect), I8 (deaths are counted), I12 (the same token gets the same answer).
 local function begun()
+  flush()
   return { "begun", redis.call("HGETALL", key.run), redis.call("HVALS", key.intents), redis.call("HGETALL", key.decisions),
     redis.call("HGET", key.run, "journaled") == run.hop and "1" or "0" }
 end
@@ -29,7 +30,7 @@ if FINAL[run.status] then
 end
 run.attempts = redis.call("HINCRBY", key.run, "attempts", 1)
 move("running")
-redis.call("HDEL", key.run, "notBeforeMs", "lastBegin")
+unset("notBeforeMs", "lastBegin")
 redis.call("HSETNX", key.run, "startedAtMs", now)
 set("token", arg.token, "beganToken", arg.token, "worker", arg.worker)
 redis.call("ZADD", key.dispatch, now + tonumber(arg.leaseMs) + GRACE_MS, arg.runId)

@@ -41,7 +41,7 @@ outcome["handed-off"] = function()
   keep_results()
   event("run.handed-off", ',"to":' .. quote(arg.to) .. arg.event)
   run.hop, run.agent, run.queue = tostring(hop), arg.to, target
-  redis.call("HDEL", key.run, "error", "journaled", "misplaced")
+  unset("error", "journaled", "misplaced")
   set("hop", run.hop, "agent", run.agent, "queue", run.queue, "retries", 0, "resamples", 0, "turnsBefore", run.turns)
   return queue_again()
 end
@@ -55,7 +55,7 @@ outcome["suspended"] = function()
       redis.call("HSET", key.approvals, approvals[i], approvals[i + 1])
     end
   end
-  redis.call("HDEL", key.run, "error", "token", "worker")
+  unset("error", "token", "worker")
   if arg.error ~= "" then set("error", arg.error) end
   event("run.suspended", arg.event)
   -- The answer may have come before the question was parked.

@@ -36,5 +36,5 @@ if run.status == "suspended" then
 end
 local delay = tonumber(run.lookDelayMs)
 redis.call("ZADD", key.dispatch, now + delay, arg.runId)
-set("lookDelayMs", math.min(delay * 2, 600000))
+set("lookDelayMs", math.min(delay * 3, 600000))
 return cjson.encode(wake_job())

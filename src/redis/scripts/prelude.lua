@@ -1,7 +1,7 @@
 -- Put in front of every script that works on one run: its names, its clock and the moves that several scripts share.
 -- KEYS 1 run, 2 items, 3 intents, 4 approvals, 5 decisions, 6 events, 7 dispatch, 8 timers, 9 retention, 10 index, 11 agents, 12 per script
 -- ARGV pairs of name and value. Always: runId, channel (of the run), stops (channel), maxEvents.
--- Nothing is written before a script calls settling() or its first move.
+-- Nothing is written before a script calls settling() or its first move. The loader puts the script into a function and calls flush() after it.
 local key = {
   run = KEYS[1], items = KEYS[2], intents = KEYS[3], approvals = KEYS[4], decisions = KEYS[5], events = KEYS[6],
   dispatch = KEYS[7], timers = KEYS[8], retention = KEYS[9], index = KEYS[10], agents = KEYS[11], extra = KEYS[12],
@@ -31,7 +31,29 @@ end
 -- The first write of a script that settles. Redis refuses a script at maxmemory only until it has written once, and ZREM passes.
 local function settling() redis.call("ZREM", key.retention, "-") end
 
-local function set(...) redis.call("HSET", key.run, "updatedAtMs", now, ...) end
+-- Changes to the record are collected and written once, by flush(), when the script returns: each call out of Lua costs more than its work.
+local changes = {}
+local function set(...)
+  local list = { ... }
+  for i = 1, #list, 2 do changes[list[i]] = list[i + 1] end
+end
+local function unset(...)
+  for _, name in ipairs({ ... }) do changes[name] = false end
+end
+local function flush()
+  local sets, drops = { "updatedAtMs", now }, {}
+  for name, value in pairs(changes) do
+    if value == false then
+      drops[#drops + 1] = name
+    else
+      sets[#sets + 1] = name
+      sets[#sets + 1] = value
+    end
+  end
+  if #drops > 0 then redis.call("HDEL", key.run, unpack(drops)) end
+  if #drops > 0 or #sets > 2 then redis.call("HSET", key.run, unpack(sets)) end
+  changes = {}
+end
 
 local function append_event(json)
   redis.call("XADD", key.events, "MAXLEN", "~", arg.maxEvents, "*", "e", json)
@@ -44,18 +66,12 @@ local function event(name, extra)
     .. ',"agent":' .. quote(run.agent) .. (extra or "") .. "}")
 end
 
-local function add_to_index()
-  for _, tenant in ipairs({ "*", run.tenant }) do
-    redis.call("ZADD", key.index, 0, tenant .. "/" .. run.status .. "/" .. arg.runId)
-  end
-end
+local function indexed(tenant, status) return tenant .. "/" .. status .. "/" .. arg.runId end
 
 local function move(status)
-  for _, tenant in ipairs({ "*", run.tenant }) do
-    redis.call("ZREM", key.index, tenant .. "/" .. run.status .. "/" .. arg.runId)
-  end
+  redis.call("ZREM", key.index, indexed("*", run.status), indexed(run.tenant, run.status))
   run.status = status
-  add_to_index()
+  redis.call("ZADD", key.index, 0, indexed("*", status), 0, indexed(run.tenant, status))
   set("status", status)
 end
 
@@ -67,7 +83,7 @@ end
 -- Queued with a new wake; `at` is when to look again. Older wakes are stale from here on.
 local function queue_again(at)
   redis.call("ZADD", key.dispatch, at or now + LOOK_MS, arg.runId)
-  redis.call("HDEL", key.run, "token", "worker", "suspension", "notBeforeMs")
+  unset("token", "worker", "suspension", "notBeforeMs")
   run.wake = redis.call("HINCRBY", key.run, "wake", 1)
   set("lookDelayMs", LOOK_MS)
   move("queued")
@@ -84,7 +100,8 @@ end
 local function finish(status, extra, error_json)
   redis.call("ZREM", key.dispatch, arg.runId)
   redis.call("ZREM", key.timers, arg.runId)
-  redis.call("HDEL", key.run, "token", "worker", "suspension", "notBeforeMs", error_json and "-" or "error")
+  unset("token", "worker", "suspension", "notBeforeMs")
+  if not error_json then unset("error") end
   redis.call("DEL", key.approvals)
   move(status)
   set("finishedAtMs", now)

@@ -19,7 +19,7 @@ if arg.resolution == "fail" then
 end
 if arg.resolution == "resample" then
   redis.call("DEL", key.extra)
-  redis.call("HDEL", key.run, "journaled")
+  unset("journaled")
   diverged = false
 end
 if arg.resolution == "ran" then

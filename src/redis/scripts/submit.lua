@@ -35,8 +35,7 @@ end
 redis.call("RPUSH", key.items, arg.items)
 redis.call("ZADD", key.dispatch, due_at, arg.runId)
 redis.call("ZADD", key.timers, now + tonumber(arg.deadlineMs), arg.runId)
-add_to_index()
-for _, tenant in ipairs({ "*", run.tenant }) do redis.call("ZADD", key.index, 0, tenant .. "/*/" .. arg.runId) end
+redis.call("ZADD", key.index, 0, indexed("*", "queued"), 0, indexed(run.tenant, "queued"), 0, indexed("*", "*"), 0, indexed(run.tenant, "*"))
 if key.extra then redis.call("SET", key.extra, arg.runId .. " " .. arg.inputHash, "PX", arg.idemTtlMs) end
 event("run.queued", ',"queue":' .. quote(arg.queue))
 return { "created", cjson.encode(wake_job()), seen_at }

@@ -148,7 +148,7 @@ describe("docs/architecture.md", () => {
     const chart = codeBlocks(page).find(({ language }) => language === "mermaid")?.text ?? "";
     const statuses = ["queued", "running", "suspended", "completed", "failed", "blocked", "refused", "cancelled", "expired"];
     expect(statuses.filter((status) => !chart.includes(`--> ${status}`))).toEqual([]);
-    const causes = [...chart.matchAll(/: (\w+)/g)].map(([, script = ""]) => `src/redis/scripts/${script}.lua`);
+    const causes = [...chart.matchAll(/: ([\w-]+)/g)].map(([, script = ""]) => `src/redis/scripts/${script}.lua`);
     expect(causes.filter((file) => !existsSync(join(ROOT, file)))).toEqual([]);
   });
 });
