@@ -43,6 +43,8 @@ function stormStep(sim: Simulation): void {
   if (dice < 0.2) return reconcileNow(sim);
   if (dice < 0.25 && answerSomebody(sim)) return;
   if (dice < 0.3) return passTime(sim);
+  // A follower's connection is lost at any time; that takes no fault.
+  if (dice < 0.32) sim.followers[random.below(sim.followers.length)]?.reconnect();
   if (goOn(sim)) return;
   passTime(sim);
 }

@@ -43,11 +43,18 @@ test.each([
   ["redis://a?pasword=secret", /unknown parameter "pasword"/],
   ["rediss://a?ca=/absent.pem", /ca file cannot be read: \/absent\.pem/],
 ])("%s is refused, and the message keeps its secret", (url, message) => {
-  const refusal = expect(() => parseRedisAddress(url));
-  refusal.toThrow(message);
-  refusal.toThrow(expect.objectContaining({ code: "INPUT_INVALID", at: "redis" }));
-  refusal.not.toThrow(/secret|cret@/);
+  const told = refusalOf(url);
+  expect(told).toMatchObject({ code: "INPUT_INVALID", at: "redis", message: expect.stringMatching(message) });
+  expect(String(told)).not.toMatch(/secret|cret@/);
 });
+
+function refusalOf(url: string): unknown {
+  try {
+    return parseRedisAddress(url);
+  } catch (error) {
+    return error;
+  }
+}
 
 test.each([
   ["redis+cluster://u:pw@a:1,b:2?ca=/x", "redis+cluster://a:1,b:2"],
