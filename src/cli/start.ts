@@ -30,7 +30,15 @@ export async function startCli({ argv, process, self }: StartOptions): Promise<n
       process.on("unhandledRejection", listener);
     },
   };
-  return runCli(argv, context);
+  const code = await runCli(argv, context);
+  leaveParent(process);
+  return code;
+}
+
+/** An open channel, and a listener for its end, would hold the process although its work is done. */
+function leaveParent(process: NodeJS.Process): void {
+  process.removeAllListeners("disconnect");
+  if (process.connected) process.disconnect();
 }
 
 function ioOf({ stdin, stdout, stderr }: NodeJS.Process): CliIo {

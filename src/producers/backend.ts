@@ -2,7 +2,8 @@
 import { FleetError, isFleetError } from "../protocol/errors.ts";
 
 const UNREACHABLE_CODES = new Set(["ECONNREFUSED", "ECONNRESET", "ENOTFOUND", "EAI_AGAIN", "ENOENT", "EPIPE", "ETIMEDOUT", "EHOSTUNREACH"]);
-const UNREACHABLE_TEXT = /Connection is closed|max retries per request|Command timed out|Stream isn't writeable|ECONNREFUSED|ETIMEDOUT/i;
+const UNREACHABLE_TEXT =
+  /Connection is closed|None of startup nodes|CLUSTERDOWN|max retries per request|Command timed out|Stream isn't writeable|ECONNREFUSED|ETIMEDOUT/i;
 
 /** True for what a Redis client throws when the server is away. */
 export function isUnreachable(error: unknown): boolean {

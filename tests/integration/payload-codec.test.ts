@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
 import { z } from "zod";
 import { NO_KEYS, payloadCodec } from "../../src/codec/payload-codec.ts";
 import { createSealedRunStore } from "../../src/codec/sealed-run-store.ts";
-import { type PayloadCodec, type RunHandle, toolPolicy } from "../../src/index.ts";
+import { type PayloadCodec, toolPolicy } from "../../src/index.ts";
 import { createProducer } from "../../src/producer.ts";
 import { createBullWakeQueue } from "../../src/producers/bull-wake-queue.ts";
 import { connectRedis } from "../../src/redis/connection.ts";
@@ -110,7 +110,13 @@ async function loseAttempt(bundle: InProcess, runId: string): Promise<void> {
   await queue.close();
 }
 
-async function eventOf(run: RunHandle, type: string): Promise<void> {
+interface Followed {
+  readonly id: string;
+  events(): AsyncIterable<{ readonly type: string }>;
+  result(): Promise<unknown>;
+}
+
+async function eventOf(run: Followed, type: string): Promise<void> {
   for await (const event of run.events()) if (event.type === type) return;
   throw new Error(`Run ${run.id} ended without ${type}: ${JSON.stringify(await run.result())}`);
 }

@@ -85,7 +85,7 @@ async function startServer(dir: string, plan: ServerPlan): Promise<TestServer> {
   const printed: string[] = [];
   const waiters = new Set<() => void>();
   const wakeAll = (): void => {
-    for (const wake of [...waiters]) wake();
+    for (const wake of waiters) wake();
   };
   let child: ChildProcess;
   const saysAfter = async (text: string, start: number): Promise<string> => {

@@ -12,6 +12,8 @@ export interface ChaosOptions {
   readonly rate: number;
   /** Numbers of faults that are left out. */
   readonly without: ReadonlySet<number>;
+  /** The model answers badly most of the time. */
+  readonly weakModel: boolean;
 }
 
 export interface Chaos {
@@ -31,7 +33,12 @@ export interface Chaos {
 const FATES = ["lost-request", "lost-reply", "sent-twice", "sent-twice"] as const;
 const MODEL_FAULTS = ["rate-limited", "short-rate-limit", "failed", "broken-stream"] as const;
 
-export function createChaos(random: Random, scheduler: Scheduler, outside: Outside, { budget, rate, without }: ChaosOptions): Chaos {
+export function createChaos(
+  random: Random,
+  scheduler: Scheduler,
+  outside: Outside,
+  { budget, rate, without, weakModel }: ChaosOptions,
+): Chaos {
   const happened: { number: number; what: string }[] = [];
   let drawn = 0;
   let calm = false;
@@ -58,7 +65,7 @@ export function createChaos(random: Random, scheduler: Scheduler, outside: Outsi
         ? random.pick(FATES)
         : "arrives",
     modelFault(runId, structuredAnswer) {
-      if (structuredAnswer && strikes("a bad answer", 6)) {
+      if (structuredAnswer && strikes("a bad answer", weakModel ? 40 : 4)) {
         countUp(outside.badAnswers, runId);
         return "bad-answer";
       }

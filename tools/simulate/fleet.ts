@@ -50,17 +50,27 @@ const makeTool = (name: ToolName, needsApproval: boolean) =>
     execute: ({ n }, runContext) => act(name, n, runContext),
   });
 
-export interface SimulatedFleet {
-  readonly catalog: Catalog;
+/** What the `ship` tool's reconcile function answers. */
+export type AskLedger = (call: LostCall) => { ran: string } | { notRun: true };
+
+// Making an agent costs as much as a run, so that all simulations of a process share theirs; they run one after the other. A reconcile
+// function is given the call alone, and so cannot reach its simulation through the context as tools do.
+let ledger: AskLedger = () => ({ notRun: true });
+let catalog: Catalog | undefined;
+
+/** The fleet, for the one simulation that runs now. */
+export function fleetFor(askLedger: AskLedger): Catalog {
+  ledger = askLedger;
+  catalog ??= createSimulatedFleet();
+  return catalog;
 }
 
-/** @param askLedger what the `ship` tool's reconcile function does: it looks at the world outside */
-export function createSimulatedFleet(askLedger: (call: LostCall) => { ran: string } | { notRun: true }): SimulatedFleet {
+function createSimulatedFleet(): Catalog {
   const tools = [
     toolPolicy(makeTool("note", false), { onCrash: "idempotent" }),
     toolPolicy(makeTool("count", false), { onCrash: "idempotent" }),
     makeTool("charge", false),
-    toolPolicy(makeTool("ship", false), { onCrash: { reconcile: askLedger } }),
+    toolPolicy(makeTool("ship", false), { onCrash: { reconcile: (call) => ledger(call) } }),
     makeTool("refund", true),
   ];
   const alpha: AnyAgent = new Agent<Context>({ name: "alpha", instructions: "You are alpha.", model: "scripted", tools });
@@ -80,5 +90,5 @@ export function createSimulatedFleet(askLedger: (call: LostCall) => { ran: strin
     AgentName,
     unknown
   >;
-  return { catalog: createCatalog(agents, "1") };
+  return createCatalog(agents, "1");
 }

@@ -57,6 +57,7 @@ function checkEvent(monitor: Monitor, account: Account, event: RunEvent): void {
       return;
     case "run.handed-off":
       account.retriesOfHop = 0;
+      account.resamplesOfHop = 0;
       return;
     case "run.suspended":
       for (const { callId } of event.approvals ?? []) account.asked.add(callId);

@@ -45,6 +45,7 @@ export interface Account {
   deaths: number;
   deathsInARow: number;
   retriesOfHop: number;
+  resamplesOfHop: number;
   cancelAnswered: boolean;
 }
 
@@ -110,6 +111,7 @@ const newAccount = (runId: string): Account => ({
   deaths: 0,
   deathsInARow: 0,
   retriesOfHop: 0,
+  resamplesOfHop: 0,
   cancelAnswered: false,
 });
 
@@ -146,16 +148,12 @@ function lookAt(monitor: Monitor, account: Account, run: MemoryRun): void {
   check("one-final-event", finals === (isFinal(info.status) ? 1 : 0), () => `${at()} is ${info.status} with ${finals} final events`);
 }
 
-function checkBounds({ checker, limits, outside }: Monitor, account: Account, { info, resamples, maxHops }: MemoryRun): void {
+function checkBounds({ checker, limits }: Monitor, account: Account, { info, resamples, maxHops }: MemoryRun): void {
   const { check } = checker;
   const at = `run ${info.runId}`;
   check("deaths-are-bounded", account.deathsInARow <= limits.maxDeaths + 1, () => `${at}: ${account.deathsInARow} deaths in a row`);
   check("retries-are-bounded", account.retriesOfHop <= 8 && info.retries <= 8, () => `${at}: ${account.retriesOfHop} retries`);
-  check(
-    "resamples-are-bounded",
-    resamples <= 2 && (outside.badAnswers.get(info.runId) ?? 0) <= 2 + account.attempts.size,
-    () => `${at}: ${resamples} resamples`,
-  );
+  check("resamples-are-bounded", account.resamplesOfHop <= 2 && resamples <= 2, () => `${at}: ${account.resamplesOfHop} resamples`);
   check("handoffs-are-bounded", info.hop <= maxHops, () => `${at}: hop ${info.hop} of ${maxHops}`);
   check("turn-count-is-the-journal", info.turns === account.turns, () => `${at}: ${info.turns} turns, ${account.turns} journaled`);
   const same = JSON.stringify(info.usage) === JSON.stringify(account.usage);

@@ -272,7 +272,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
   "resamples-are-not-counted": {
     what: "a bad answer is sampled anew without end",
     caughtBy: ["resamples-are-bounded", "failures-have-a-cause"],
-    store: after("end", (run) => void (run.resamples = run.resamples > 0 ? run.resamples + 2 : 0)),
+    store: after("end", (run) => void (run.resamples = 0)),
   },
   "wakes-are-not-numbered": {
     what: "a run that is queued again keeps its wake's number",

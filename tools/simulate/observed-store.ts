@@ -251,6 +251,7 @@ function ended(monitor: Monitor, command: EndCommand, reply: EndReply, { before,
 
 /** A rejected answer is forgotten: its call is made again, and its turn comes again. */
 function reject(account: Account, rejectedKey: string): void {
+  account.resamplesOfHop += 1;
   const hop = [...account.attempts.values()].at(-1)?.hop ?? 0;
   const key = `${hop} ${rejectedKey}`;
   if (account.journal.delete(key)) account.nextTurn -= 1;

@@ -1,5 +1,6 @@
 /** The simulated processes: attempts with their heartbeats, reconcilers, producers, people and followers. All run the fleet's real code. */
 import { journaledProvider } from "../../src/agents/journaled-model.ts";
+import type { Catalog } from "../../src/agents/catalog.ts";
 import type { LostCall } from "../../src/agents/tool-policy.ts";
 import { patientProvider } from "../../src/models/patience.ts";
 import { createRunProducer } from "../../src/producers/run-producer.ts";
@@ -13,9 +14,8 @@ import { createHeldRuns, type HeldRuns } from "../../src/workers/held-runs.ts";
 import { processWake, type WakeDeps } from "../../src/workers/process-wake.ts";
 import { reconcile } from "../../src/workers/reconciler.ts";
 import { RETRY_POLICY } from "../../src/workers/retry-policy.ts";
-import { createSimulatedFleet, type SimulatedFleet } from "./fleet.ts";
+import { fleetFor, resultOf } from "./fleet.ts";
 import { scriptedModel } from "./model.ts";
-import { resultOf } from "./fleet.ts";
 import { type Asking, observedStore } from "./observed-store.ts";
 import { liveOverTheWire, queueOverTheWire, storeOverTheWire } from "./ports.ts";
 import type { ToolName } from "./plan.ts";
@@ -42,8 +42,7 @@ const askLedger =
     return effect === undefined ? { notRun: true } : { ran: resultOf(effect.tool, effect.ordinal) };
   };
 
-/** Made once per simulation: its tools' reconcile function looks at this simulation's world. */
-export const fleetOf = (sim: Simulation): SimulatedFleet => createSimulatedFleet(askLedger(sim));
+export const catalogOf = (sim: Simulation): Catalog => fleetFor(askLedger(sim));
 
 export function startAttempt(sim: Simulation, wake: WakeJob): Process {
   const actor = sim.scheduler.actor(`worker${sim.nextNumber()}`, `${wake.runId.slice(-2)}:${wake.wake}`);
@@ -86,7 +85,7 @@ function wakeDeps(sim: Simulation, { actor, held, wake }: Process, asking: Askin
     store: storeOverTheWire(observedStore(sim.base, monitor, actor, asking), sim.wire, actor, chaos),
     live: liveOverTheWire(sim.live, sim.wire, actor),
     queue: queueOverTheWire(sim.queue, sim.wire, actor),
-    catalog: sim.fleet().catalog,
+    catalog: sim.catalog(),
     provider: journaledProvider(provider),
     makeContext: ({ context }) => ({
       ...context,
@@ -145,7 +144,7 @@ export function producerFor(sim: Simulation, name: string, makeRunId: () => stri
   const store = storeOverTheWire(observedStore(sim.base, sim.monitor, actor, { question: undefined }), wire, actor, sim.chaos);
   const clock = sim.scheduler.clockOf(actor);
   const deps = { store, live: liveOverTheWire(sim.live, wire, actor), queue: queueOverTheWire(sim.queue, wire, actor), clock };
-  return createRunProducer({ ...deps, agents: sim.fleet().catalog, makeRunId, defaults: { retentionMs: RETENTION_MS } });
+  return createRunProducer({ ...deps, agents: sim.catalog(), makeRunId, defaults: { retentionMs: RETENTION_MS } });
 }
 
 export interface Follower {

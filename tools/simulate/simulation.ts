@@ -2,6 +2,7 @@
  * One simulation: some runs on some workers under one seed. First a stretch in which things go wrong, then a calm one in which everything
  * must come to its end. Each step resumes one waiting process, or does one thing; after each step the monitor looks at everything.
  */
+import type { Catalog } from "../../src/agents/catalog.ts";
 import type { LiveText, RunStore } from "../../src/protocol/run-store.ts";
 import type { WakeJob } from "../../src/protocol/job.ts";
 import { isFinal } from "../../src/protocol/run.ts";
@@ -10,14 +11,13 @@ import { createMemoryRunStore } from "../../src/testing/memory-run-store.ts";
 import { createWorld, type MemoryWorld } from "../../src/testing/memory-run-state.ts";
 import { createMemoryWakeQueue, type MemoryWakeQueue } from "../../src/testing/memory-wake-queue.ts";
 import { type Chaos, createChaos } from "./chaos.ts";
-import type { SimulatedFleet } from "./fleet.ts";
 import { createChecker } from "./invariants.ts";
 import { createMonitor, type Limits, type Monitor } from "./monitor.ts";
 import type { Mutant } from "./mutants.ts";
 import { createOutside, type Outside } from "./outside.ts";
 import { inputOf, type Plan, type ToolName } from "./plan.ts";
 import type { Wire } from "./ports.ts";
-import { fleetOf, type Follower, LEASE_MS, type Process } from "./processes.ts";
+import { catalogOf, type Follower, LEASE_MS, type Process } from "./processes.ts";
 import { createRandom, type Random } from "./random.ts";
 import type { Scenario, ScenarioRun } from "./scenario.ts";
 import { type Actor, createScheduler, type Scheduler } from "./scheduler.ts";
@@ -46,7 +46,7 @@ export interface Simulation {
   /** Callers that have not come back: people, reconcilers, producers. */
   callers: number;
   nextNumber(): number;
-  fleet(): SimulatedFleet;
+  catalog(): Catalog;
   jobFailed(wake: WakeJob): void;
   onModelCall(actor: Actor, question: string, stopped: string | undefined): void;
   onEffect(runId: string, callId: string, tool: ToolName, actor: Actor): void;
@@ -57,7 +57,12 @@ export function createSimulation(scenario: Scenario, mutant: Mutant | undefined,
   const random = createRandom(scenario.seed);
   const scheduler = createScheduler();
   const outside = createOutside();
-  const chaos = createChaos(random, scheduler, outside, { budget: scenario.faults, rate: scenario.faultRate, without });
+  const chaos = createChaos(random, scheduler, outside, {
+    budget: scenario.faults,
+    rate: scenario.faultRate,
+    without,
+    weakModel: scenario.weakModel,
+  });
   const world = createWorld(scheduler.clockOf(scheduler.actor("store")));
   const real = createMemoryRunStore({ clock: world.clock, world });
   const base = mutant?.store?.(real, world) ?? real;
@@ -65,7 +70,6 @@ export function createSimulation(scenario: Scenario, mutant: Mutant | undefined,
   const limits: Limits = { leaseMs: LEASE_MS, maxDeaths: scenario.maxDeaths };
   const monitor = createMonitor({ checker: createChecker(), world, outside, limits });
   let number = 0;
-  let fleet: SimulatedFleet | undefined;
   const live = createMemoryLiveText({ notify: (runId) => real.notify(runId) });
   const sim: Simulation = {
     scenario,
@@ -87,7 +91,7 @@ export function createSimulation(scenario: Scenario, mutant: Mutant | undefined,
     reconciles: mutant?.reconciles ?? true,
     callers: 0,
     nextNumber: () => ++number,
-    fleet: () => (fleet ??= fleetOf(sim)),
+    catalog: () => catalogOf(sim),
     jobFailed(wake) {
       // BullMQ gives a job that failed out again, some times.
       if (random.chance(0.7)) sim.again.push(wake);

@@ -45,6 +45,8 @@ function stormStep(sim: Simulation): void {
   if (dice < 0.3) return passTime(sim);
   // A follower's connection is lost at any time; that takes no fault.
   if (dice < 0.32) sim.followers[random.below(sim.followers.length)]?.reconnect();
+  // So is a cancel that comes too late.
+  if (dice > 0.97 && isOver(sim) && sim.callers === 0) cancelOne(sim);
   if (goOn(sim)) return;
   passTime(sim);
 }

@@ -3,6 +3,7 @@
  * Everything is real but the model, unless there is a key.
  */
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { z } from "zod";
@@ -59,6 +60,13 @@ const SLOW_WINDOW = 80;
 /** Runs the demo. Resolves with the exit code: 1 when the verdict is bad. */
 export async function runDemo(context: CliContext, options: DemoOptions, signal: AbortSignal): Promise<number> {
   const { io, clock, cwd, env } = context;
+  const fleetFile = fileURLToPath(new URL("fleet.ts", EXAMPLE));
+  if (!existsSync(fleetFile)) {
+    throw new FleetError("USAGE", "The demo's support desk is not part of the installed package.", {
+      at: "demo",
+      remedy: "clone the repository and run `npm run demo` there",
+    });
+  }
   const tickets = await readTickets(options.ticketsFile ?? fileURLToPath(new URL("tickets.jsonl", EXAMPLE)));
   const folder = path.join(cwd, ".flotilla", "demo");
   await rm(folder, { recursive: true, force: true });
@@ -71,7 +79,6 @@ export async function runDemo(context: CliContext, options: DemoOptions, signal:
   const prefix = `${context.settings().prefix}-demo-${clock.nowMs().toString(36)}`;
   await using producer = createProducer({ redis: redis.url, prefix, clock });
   const workerEnv = { ...env, ...modelEnv(provider), REDIS_URL: redis.url, FLOTILLA_PREFIX: prefix, SUPPORT_DESK_REFUNDS: effectsFile };
-  const fleetFile = fileURLToPath(new URL("fleet.ts", EXAMPLE));
   await using crew = startCrew(context, { size: options.workers, slots: SLOTS, fleetFile, env: workerEnv, logDir: folder });
   io.say(`Starting ${plural(options.workers, "worker process", "worker processes")} …`);
   await crew.ready(producer.store, signal);

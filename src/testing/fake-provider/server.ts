@@ -105,7 +105,8 @@ export async function startFakeProvider(options: FakeProviderOptions = {}): Prom
   };
 }
 
-const defaultReply: FakeRule = ({ outputSchema, lastUserText }) => ({
+/** Without a rule: the last user text again, or the smallest value that fits the schema. */
+export const defaultReply: FakeRule = ({ outputSchema, lastUserText }) => ({
   text: outputSchema === undefined ? `You said: ${lastUserText}` : JSON.stringify(sampleOf(outputSchema, lastUserText)),
 });
 

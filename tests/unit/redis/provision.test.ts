@@ -10,7 +10,7 @@ const provision = (env: ProvisionOptions["env"], more: Partial<ProvisionOptions>
 
 describe("REDIS_URL", () => {
   test("comes first and is given on as it is, its password only to the client", async () => {
-    const url = "redis://user:secret@redis.internal:6380/2?x=1";
+    const url = "redis://user:secret@redis.internal:6380/2?family=4";
     const redis = await provision({ REDIS_URL: url, PATH: process.env["PATH"] });
     expect(redis).toMatchObject({ url, kind: "url", shared: true });
     expect(redis.describe).toBe("redis://redis.internal:6380/2 (REDIS_URL)");

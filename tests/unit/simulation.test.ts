@@ -1,0 +1,68 @@
+/** The protocol under a seeded scheduler: what must hold whatever dies, is lost, comes twice or waits. See docs/how-to/simulation.md. */
+import { describe, expect, test } from "vitest";
+import { INVARIANTS, type InvariantName, noCounts } from "../../tools/simulate/invariants.ts";
+import { MUTANTS } from "../../tools/simulate/mutants.ts";
+import { runSeed, shrink } from "../../tools/simulate/run-seed.ts";
+
+const SEEDS = 2_000;
+/** Seeds within which every mutant must be caught. */
+const MUTANT_SEEDS = 200;
+
+const names = Object.keys(noCounts()) as InvariantName[];
+
+test("I1 to I8: no invariant breaks in 2,000 seeded histories, and each invariant is looked at", {
+  timeout: 240_000,
+  tags: ["slow"],
+}, async () => {
+  const counts = noCounts();
+  const broken: string[] = [];
+  for (let seed = 1; seed <= SEEDS && broken.length === 0; seed++) {
+    const { violation, counts: checked } = await runSeed(seed);
+    if (violation !== undefined) broken.push(`seed ${seed} breaks ${violation.invariant}: ${violation.message}`);
+    for (const name of names) counts[name] += checked[name];
+  }
+  expect(broken).toEqual([]);
+  expect(names.filter((name) => counts[name] === 0)).toEqual([]);
+});
+
+test("a seed replays exactly: the same seed gives the same trace, another seed another one", async () => {
+  const traces = [];
+  for (const seed of [1, 2, 3, 44, 555, 1_999]) {
+    const [first, second] = [await runSeed(seed), await runSeed(seed)];
+    expect(second.trace).toEqual(first.trace);
+    expect(second.traceHash()).toBe(first.traceHash());
+    traces.push(first.traceHash());
+  }
+  expect(new Set(traces).size).toBe(traces.length);
+});
+
+test("at least 30 invariants have names, and at least 12 of them were seen to fail", () => {
+  expect(names.length).toBeGreaterThanOrEqual(30);
+  expect(Object.values(INVARIANTS).every((text) => text.length > 10)).toBe(true);
+  expect(new Set(Object.values(MUTANTS).flatMap(({ caughtBy }) => caughtBy)).size).toBeGreaterThanOrEqual(12);
+});
+
+describe("a known defect is caught", { timeout: 60_000 }, () => {
+  test.each(Object.entries(MUTANTS))("%s", async (_name, mutant) => {
+    for (let seed = 1; seed <= MUTANT_SEEDS; seed++) {
+      const { violation } = await runSeed(seed, { mutant });
+      if (violation === undefined) continue;
+      expect(mutant.caughtBy).toContain(violation.invariant);
+      return;
+    }
+    expect.fail(`not caught within ${MUTANT_SEEDS} seeds`);
+  });
+});
+
+test("a failing seed is told with fewer faults than it had, and still fails the same way", async () => {
+  const mutant = MUTANTS["intents-are-forgotten"];
+  for (let seed = 1; seed <= MUTANT_SEEDS; seed++) {
+    const report = await runSeed(seed, { mutant });
+    if (report.violation === undefined) continue;
+    const small = await shrink(report, mutant);
+    expect(small.violation?.invariant).toBe(report.violation.invariant);
+    expect(small.faults.length).toBeLessThanOrEqual(report.faults.length);
+    return;
+  }
+  expect.fail("the mutant was not caught at all");
+});
