@@ -39,7 +39,7 @@ export interface PayloadCodecOptions {
   readonly requireSealed?: boolean;
 }
 
-export const KEY_BYTES = 32;
+const KEY_BYTES = 32;
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 const FORMAT = "f1";

@@ -13,7 +13,7 @@ const MAX_RETENTION_MS = 3_650 * DAY_MS;
 const durationSchema = z.int().min(MIN_RETENTION_MS).max(MAX_RETENTION_MS).optional();
 
 /** Milliseconds, of at least a second and at most ten years each. What is left out: 7 days. */
-export const retentionOptionsSchema = z.strictObject({
+const retentionOptionsSchema = z.strictObject({
   completedMs: durationSchema,
   failedMs: durationSchema,
   /** Ended by a guardrail. */

@@ -12,6 +12,8 @@ import type { AgentEntry, WorkerEntry } from "./registry.ts";
 import type { Retention } from "./retention.ts";
 import type { Approval, Decision, FinalStatus, Intent, RunErrorInfo, RunInfo, RunStatus, Suspension, Usage } from "./run.ts";
 
+export type { RemovedRun, WakeQueue } from "./wake-queue.ts";
+
 /** A run as its producer made it. Ids are made by the client, so that a re-sent submit finds itself. */
 export interface Submission {
   readonly runId: string;
@@ -292,18 +294,4 @@ export interface LiveText {
   read(runId: string, turn: number, attempt: number, fromOffset: number): Promise<LiveChunk[]>;
   /** Deletes the text of all turns up to `turns` in all attempts up to `attempts`. */
   remove(runId: string, turns: number, attempts: number): Promise<void>;
-}
-
-export interface RemovedRun {
-  readonly runId: string;
-  readonly lastWake: number;
-}
-
-/** Where wakes are put for workers to take. */
-export interface WakeQueue {
-  /** Adds what is missing; a wake that is there already is left alone. `mostlyThere`: looking first is cheaper than adding in vain. */
-  add(wakes: readonly WakeJob[], hint?: { readonly mostlyThere: boolean }): Promise<void>;
-  /** Takes out every wake of these runs that is not being worked on, in whichever of `queues` it is, and what the queue remembers of it. */
-  remove(runs: readonly RemovedRun[], queues: readonly string[]): Promise<void>;
-  close(): Promise<void>;
 }

@@ -64,7 +64,7 @@ const BEGUN_LOCK_MS = 60 * 60 * 1_000;
 /** A job of a newer minor is put back for a worker that knows it. Milliseconds. */
 const NEWER_MINOR_DELAY_MS = 5_000;
 /** How long each step of closing may take. Milliseconds. */
-const CLOSE_MS = 5_000;
+const CLOSE_MS = 2_000;
 
 export async function startFleetWorker(deps: FleetWorkerDeps, options: WorkerOptions): Promise<FleetWorker> {
   const { clock, log, catalog, store, redisUrl, prefix } = deps;
@@ -168,6 +168,11 @@ function bindQueue({ redis, prefix, log }: FleetWorkerDeps, wakeDeps: WakeDeps, 
   const told = new Set<string>();
   redis.on("ready", () => told.clear());
   worker.on("error", (err) => {
+    // The job's end was sent twice around an outage, or came after another worker had taken it. The run was settled under its lease.
+    if (/^Missing (?:key|lock) for job/.test(err.message)) {
+      log.debug({ event: "job.gone", queue, err }, "a job was gone when its work ended");
+      return;
+    }
     if (told.has(err.message)) return;
     told.add(err.message);
     log.warn({ event: "queue.errored", queue, err }, "the queue's connection has trouble; it goes on trying");

@@ -18,4 +18,4 @@ export async function letGo(held: HeldRuns, clock: Clock, graceMs: number): Prom
 }
 
 /** How long an aborted attempt may take to settle; what takes longer is taken over by its lease. */
-const RELEASE_MS = 3_000;
+const RELEASE_MS = 2_500;

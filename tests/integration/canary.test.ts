@@ -28,7 +28,7 @@ function asWritten(records: readonly unknown[]): string {
     if (seen.has(value)) return "[seen]";
     seen.add(value);
     if (!(value instanceof Error)) return value;
-    return { ...value, message: value.message, stack: value.stack, cause: value.cause };
+    return { ...Object.fromEntries(Object.entries(value)), message: value.message, stack: value.stack, cause: value.cause };
   };
   return JSON.stringify(records, plain);
 }

@@ -126,7 +126,7 @@ describe("deletion", { tags: ["redis"] }, () => {
 
   test("more runs than one batch holds are deleted, and a second time there is nothing to do", async () => {
     const { fleet, producer, redis, bundle } = await setup();
-    const requests = Array.from({ length: 450 }, (_, index) => ({
+    const requests = Array.from({ length: 250 }, (_, index) => ({
       agent: "opener" as const,
       input: "x",
       tenant: "bulk",
@@ -135,7 +135,7 @@ describe("deletion", { tags: ["redis"] }, () => {
     const ids: string[] = [];
     for await (const answer of fleet.submitMany(requests)) if ("run" in answer) ids.push(answer.run.id);
     for (const id of ids) await producer.run(id).cancel();
-    expect(await producer.removeTenant("bulk")).toEqual({ removed: 450, live: 0 });
+    expect(await producer.removeTenant("bulk")).toEqual({ removed: 250, live: 0 });
     expect(await producer.removeTenant("bulk")).toEqual({ removed: 0, live: 0 });
     const left = [...(await contentsOf(redis)).keys()].filter(
       (key) => key.startsWith(`{${bundle.prefix}:0}`) && /r0-|idem|dispatch|timers|retention|index/.test(key),

@@ -212,6 +212,8 @@ describe("a whole fleet", { tags: ["redis"] }, () => {
     ]);
     expect(shown).toContain(`${sealedWord}-answer`);
     for (const said of ["result", "pay", "handoff", "answer", "act", "tool-error"]) expect(events).toContain(`${sealedWord}-${said}`);
+    // Nothing reaches a reader, or the model, that was not opened.
+    expect(JSON.stringify([open, ended, shown, events, asked])).not.toMatch(/f1\.k2\.|\$sealed/);
     // The model was told what only sealed places held.
     for (const told of ["input", "decision", "resolved", "result"]) expect(asked).toContain(`${sealedWord}-${told}`);
     expect((await again()).id).toBe(lost.id);

@@ -3,7 +3,7 @@ import { beforeEach, describe, expect, test } from "vitest";
 import { systemClock } from "../../src/clock.ts";
 import { connectRedis } from "../../src/redis/connection.ts";
 import { gapAfter, judge, openLoadedFleet } from "../support/redis-load.ts";
-import { freePort, missingPrograms, openServerRoom, redisCli, until } from "../support/redis-servers.ts";
+import { countCommands, freePort, missingPrograms, openServerRoom, redisCli, until } from "../support/redis-servers.ts";
 
 beforeEach((context) => {
   const missing = missingPrograms("redis-server", "redis-cli");
@@ -49,7 +49,7 @@ describe.concurrent("Redis is away", { tags: ["redis", "processes", "slow"] }, (
     const troubles = bundle.log.records
       .slice(before)
       .flatMap(({ event = "", err, message }) =>
-        event.endsWith(".errored") ? [`${event} ${err instanceof Error ? err.message : message}`] : [],
+        event.endsWith(".errored") ? [`${event} ${String(err instanceof Error ? err.message : message)}`] : [],
       );
     console.log(
       `Away ${backAtMs - killedAtMs} ms: work again ${gapAfter(effects, killedAtMs) - (backAtMs - killedAtMs)} ms after Redis was back; ` +
@@ -114,14 +114,9 @@ describe.concurrent("Redis is away", { tags: ["redis", "processes", "slow"] }, (
 
   test("an idle worker asks little of Redis", async () => {
     await using it = await setup();
-    const watcher = it.bundle.redis();
-    const monitor = await watcher.monitor();
-    const names = new Map<string, number>();
-    monitor.on("monitor", (_time: string, [name = ""]: string[], source: string) => {
-      if (source !== "lua") names.set(name, (names.get(name) ?? 0) + 1);
-    });
+    const counting = countCommands(it.server.port);
     await systemClock.sleep(IDLE_MS);
-    monitor.disconnect();
+    const names = await counting.stop();
     const perMinute = Math.round(([...names.values()].reduce((sum, each) => sum + each, 0) * 60_000) / IDLE_MS);
     console.log(`Idle: ${perMinute} commands per minute; ${JSON.stringify(Object.fromEntries(names))}`);
     expect(Number(await redisCli(it.server.port, "dbsize"))).toBeGreaterThan(0);

@@ -1,12 +1,11 @@
 /** A fleet under Sentinel: a failover under load loses and doubles nothing, and workers go on by themselves. */
-import { beforeEach, expect, test } from "vitest";
+import { beforeEach, describe, expect, test } from "vitest";
 import { systemClock } from "../../src/clock.ts";
 import { addressOf } from "../../src/redis/connection.ts";
 import { checkRedis } from "../../src/redis/start-up-checks.ts";
 import { gapAfter, judge, openLoadedFleet } from "../support/redis-load.ts";
 import { missingPrograms, openServerRoom, redisCli, startSentinelSetup } from "../support/redis-servers.ts";
 
-const tags = ["sentinel", "redis", "processes", "slow"];
 const DOWN_AFTER_MS = 1_500;
 
 beforeEach((context) => {
@@ -28,34 +27,36 @@ async function setup() {
   };
 }
 
-test("I2 I3 I5 the primary is killed under load: no accepted run is lost or doubled, and the worker goes on", { tags }, async () => {
-  await using it = await setup();
-  const { effects } = it;
-  const redis = it.bundle.redis();
-  expect(await checkRedis(redis)).toMatchObject({ evictionPolicy: "noeviction" });
-  expect(addressOf(redis)).toBe("main of 3 sentinels");
-  const running = it.load(120);
-  await it.effectsSeen(30);
-  const killedAtMs = systemClock.nowMs();
-  await it.primary.kill();
-  const verdict = await judge(running, effects);
-  console.log(
-    `Sentinel: ${gapAfter(effects, killedAtMs)} ms without an effect after the kill; ${running.refused()} submits refused, ${it.repeatedCalls(120)} model calls repeated`,
-  );
-  expect(verdict).toEqual({ accepted: 120, ended: { completed: 120 }, lost: 0, doubled: 0 });
-  expect(await redisCli(it.replica.port, "role")).toMatch(/^master/);
-});
+describe.concurrent("a failover", { tags: ["sentinel", "redis", "processes", "slow"] }, () => {
+  test("I2 I3 I5 the primary is killed under load: no accepted run is lost or doubled, and the worker goes on", async () => {
+    await using it = await setup();
+    const { effects } = it;
+    const redis = it.bundle.redis();
+    expect(await checkRedis(redis)).toMatchObject({ evictionPolicy: "noeviction" });
+    expect(addressOf(redis)).toBe("main of 3 sentinels");
+    const running = it.load(120);
+    await it.effectsSeen(30);
+    const killedAtMs = systemClock.nowMs();
+    await it.primary.kill();
+    const verdict = await judge(running, effects);
+    console.log(
+      `Sentinel: ${gapAfter(effects, killedAtMs)} ms without an effect after the kill; ${running.refused()} submits refused, ${it.repeatedCalls(120)} model calls repeated`,
+    );
+    expect(verdict).toEqual({ accepted: 120, ended: { completed: 120 }, lost: 0, doubled: 0 });
+    expect(await redisCli(it.replica.port, "role")).toMatch(/^master/);
+  });
 
-test("I3 a primary that freezes closes no connection: the sentinels' word moves the fleet to its replica", { tags }, async () => {
-  await using it = await setup();
-  const { effects } = it;
-  const running = it.load(80);
-  await it.effectsSeen(20);
-  const frozenAtMs = systemClock.nowMs();
-  it.primary.signal("SIGSTOP");
-  const verdict = await judge(running, effects);
-  console.log(
-    `Sentinel: ${gapAfter(effects, frozenAtMs)} ms without an effect after the freeze; ${running.refused()} submits refused, ${it.repeatedCalls(80)} model calls repeated`,
-  );
-  expect(verdict).toEqual({ accepted: 80, ended: { completed: 80 }, lost: 0, doubled: 0 });
+  test("I3 a primary that freezes closes no connection: the sentinels' word moves the fleet to its replica", async () => {
+    await using it = await setup();
+    const { effects } = it;
+    const running = it.load(80);
+    await it.effectsSeen(20);
+    const frozenAtMs = systemClock.nowMs();
+    it.primary.signal("SIGSTOP");
+    const verdict = await judge(running, effects);
+    console.log(
+      `Sentinel: ${gapAfter(effects, frozenAtMs)} ms without an effect after the freeze; ${running.refused()} submits refused, ${it.repeatedCalls(80)} model calls repeated`,
+    );
+    expect(verdict).toEqual({ accepted: 80, ended: { completed: 80 }, lost: 0, doubled: 0 });
+  });
 });

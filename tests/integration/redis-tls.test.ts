@@ -3,8 +3,9 @@ import { fileURLToPath } from "node:url";
 import { beforeEach, expect, test } from "vitest";
 import { connectRedis } from "../../src/redis/connection.ts";
 import { checkRedis } from "../../src/redis/start-up-checks.ts";
+import { makeCertificates, tlsSettings } from "../support/redis-certificates.ts";
 import { judge, openLoadedFleet } from "../support/redis-load.ts";
-import { execute, freePort, makeCertificates, missingPrograms, openServerRoom, tlsSettings, until } from "../support/redis-servers.ts";
+import { execute, freePort, missingPrograms, openServerRoom, until } from "../support/redis-servers.ts";
 
 const tags = ["tls", "redis", "processes"];
 const MAIN = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url));

@@ -6,13 +6,14 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, inject, onTestFinished, test } from "vitest";
+import { systemClock } from "../../src/clock.ts";
 import type { RunEvent } from "../../src/protocol/events.ts";
 import { createGate, setup, usualReply } from "../support/process-bundle.ts";
 import { PROMISE_FLEET, type WorkerProcess } from "../support/processes.ts";
 
 const MAIN = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url));
 /** A lease that was just renewed lasts 6 s, and one that is due for renewal 4.3 s: a new attempt within this has not waited for it. */
-const WITHOUT_LEASE_MS = 3_000;
+const WITHOUT_LEASE_MS = 4_000;
 
 const childPid = async (worker: WorkerProcess): Promise<number> => Number((await worker.logged("child.started"))["pid"]);
 
@@ -53,7 +54,7 @@ describe("supervisor", { tags: ["processes", "redis", "slow"] }, () => {
     const run = await bundle.producer.submit("opener", "hello");
     await gate.reached;
     const second = await bundle.worker();
-    const killedAtMs = Date.now();
+    const killedAtMs = systemClock.nowMs();
     process.kill(await childPid(first), "SIGKILL");
     gate.open();
     expect(await run.result()).toMatchObject({ status: "completed", agent: "closer" });

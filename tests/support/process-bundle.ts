@@ -44,9 +44,9 @@ export function usualReply(call: FakeCall): FakeReply {
 
 export async function setup(
   reply: (call: FakeCall) => FakeReply | Promise<FakeReply> = usualReply,
-  options: { readonly latencyMs?: number } = {},
+  { latencyMs = 0 }: { readonly latencyMs?: number } = {},
 ) {
-  const provider = await startFakeProvider({ reply, ...options });
+  const provider = await startFakeProvider({ reply, latencyMs });
   const prefix = `t${randomUUID().slice(0, 8)}`;
   const effectsFile = path.join(mkdtempSync(path.join(tmpdir(), "flotilla-effects-")), "effects.txt");
   const env = {

@@ -5,14 +5,12 @@
 import { execFile, spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { accessSync, constants, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { delimiter, join } from "node:path";
 import { createInterface } from "node:readline";
 import { promisify } from "node:util";
-import { accessSync, constants } from "node:fs";
-import { delimiter } from "node:path";
 import { systemClock } from "../../src/clock.ts";
 
 export const execute = promisify(execFile);
@@ -156,6 +154,24 @@ export async function redisCli(port: number, ...args: readonly string[]): Promis
   return stdout.trimEnd();
 }
 
+/** Counts what clients send, by name, without what scripts call. It is `redis-cli monitor`: a client library's own reads replies too early. */
+export function countCommands(port: number): { stop(): Promise<ReadonlyMap<string, number>> } {
+  const names = new Map<string, number>();
+  const child = spawn("redis-cli", ["-h", "127.0.0.1", "-p", String(port), "monitor"], { stdio: ["ignore", "pipe", "ignore"] });
+  createInterface({ input: child.stdout }).on("line", (line) => {
+    const [, source, name] = /^[\d.]+ \[\d+ ([^\]]+)\] "(\w+)"/.exec(line) ?? [];
+    if (name !== undefined && source !== "lua") names.set(name, (names.get(name) ?? 0) + 1);
+  });
+  return {
+    async stop() {
+      const ended = once(child, "exit");
+      child.kill();
+      await ended;
+      return names;
+    },
+  };
+}
+
 const LOOK_EVERY_MS = 50;
 
 /** Looks until `condition` holds, for what no server announces. */
@@ -257,38 +273,3 @@ const servesSlot = (line: string, slot: number): boolean =>
       const [from = Number.NaN, to = from] = range.split("-").map(Number);
       return slot >= from && slot <= to;
     });
-
-export interface TlsFiles {
-  readonly ca: string;
-  readonly cert: string;
-  readonly key: string;
-}
-
-/** A CA for this test, and a certificate of it for 127.0.0.1. */
-export async function makeCertificates(dir: string): Promise<TlsFiles> {
-  const at = (name: string): string => join(dir, name);
-  const newKey = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"];
-  await execute("openssl", ["req", "-x509", ...newKey, "-keyout", at("ca.key"), "-out", at("ca.pem"), "-subj", "/CN=test CA"]);
-  const by = [
-    "-CA",
-    at("ca.pem"),
-    "-CAkey",
-    at("ca.key"),
-    "-addext",
-    "subjectAltName=IP:127.0.0.1",
-    "-addext",
-    "basicConstraints=CA:FALSE",
-  ];
-  await execute("openssl", ["req", "-x509", ...newKey, "-keyout", at("server.key"), "-out", at("server.pem"), "-subj", "/CN=redis", ...by]);
-  return { ca: at("ca.pem"), cert: at("server.pem"), key: at("server.key") };
-}
-
-/** Settings of a server that speaks TLS only, on `port`. */
-export const tlsSettings = ({ ca, cert, key }: TlsFiles, port: number): Record<string, string> => ({
-  port: "0",
-  "tls-port": String(port),
-  "tls-ca-cert-file": ca,
-  "tls-cert-file": cert,
-  "tls-key-file": key,
-  "tls-auth-clients": "no",
-});

@@ -16,9 +16,7 @@ export interface Job {
 
 export const TOOLS = ["note", "charge"] as const;
 export type ToolName = (typeof TOOLS)[number];
-/** Model calls of a run, in order. */
-export const TURNS_PER_RUN = 5;
-/** The hop in which each turn is made. */
+/** The hop in which each of a run's model calls is made. */
 export const HOP_OF_TURN: readonly number[] = [0, 0, 1, 1, 2];
 /** The turn whose answer asks for the tool, which a tool's effect therefore proves to be journaled. */
 export const TURN_OF_TOOL: Readonly<Record<ToolName, number>> = { note: 0, charge: 2 };

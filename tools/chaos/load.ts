@@ -31,9 +31,10 @@ interface State {
   readonly stage: Stage;
   readonly tracked: Tracked[];
   readonly open: Set<Promise<void>>;
-  readonly draining: AbortController;
   refused: number;
   finished: number;
+  /** When the last fault was over. */
+  drainedAtMs: number;
   giveUpAtMs: number;
 }
 
@@ -42,7 +43,7 @@ const LOOK_MS = 10;
 const RESOLVE_EVERY_MS = 400;
 /** After the last fault a run may take this long: more than two leases, a retry and a look of the reconciler. */
 const DRAIN_MS = 90_000;
-/** A living process may still be in the tool; after this long without a fault it is not. */
+/** A process that lives, and did not enter the tool for so long after the last fault, will not. */
 const QUIET_MS = 10_000;
 /** A wait is cut into pieces, so that giving up and an outage are noticed. */
 const WAIT_MS = 5_000;
@@ -52,9 +53,9 @@ export function startLoad(stage: Stage, jobs: readonly Job[], window: number): L
     stage,
     tracked: [],
     open: new Set(),
-    draining: new AbortController(),
     refused: 0,
     finished: 0,
+    drainedAtMs: Number.POSITIVE_INFINITY,
     giveUpAtMs: Number.POSITIVE_INFINITY,
   };
   const load = { allowed: 0 };
@@ -76,8 +77,8 @@ export function startLoad(stage: Stage, jobs: readonly Job[], window: number): L
       load.allowed = next;
     },
     drain() {
-      state.giveUpAtMs = stage.clock.nowMs() + DRAIN_MS;
-      state.draining.abort();
+      state.drainedAtMs = stage.clock.nowMs();
+      state.giveUpAtMs = state.drainedAtMs + DRAIN_MS;
     },
     done,
     collect: () => Promise.all(state.tracked.map((tracked) => collect(state, tracked))),
@@ -162,21 +163,26 @@ async function resolveOne(state: State, tracked: Tracked, info: RunInfo): Promis
     if (readEffects(effectsFile).some((line) => line.phase === "effect" && line.key === key)) {
       await run.resolve(callId, { type: "ran", result: toolResult(tool, tracked.job.value) });
       tracked.resolved.ran += 1;
-    } else if (await mustBeDead(state, info.runId)) {
+    } else if (await mustBeDead(state, info.runId, key)) {
       await run.resolve(callId, { type: "not-run" });
       tracked.resolved.notRun += 1;
     }
   }
 }
 
-async function mustBeDead({ stage, giveUpAtMs }: State, runId: string): Promise<boolean> {
-  const { clock, crew } = stage;
-  // Any process that ever had the run: a stale one may hold the tool.
+/**
+ * True when nobody can make the effect any more. A process that stands still, or is cut off from Redis, is alive: it may be in the tool, or
+ * about to enter it on an answer that it has not read yet. A person who says `not-run` too early makes the effect twice.
+ */
+async function mustBeDead({ stage, drainedAtMs }: State, runId: string, key: string): Promise<boolean> {
+  const { clock, crew, effectsFile } = stage;
+  const lines = readEffects(effectsFile);
+  if (lines.some((line) => line.phase === "enter" && line.key === key && crew.isAlive(line.pid))) return false;
   const pids = (await stepsOf(stage, runId)).flatMap(({ pid }) => (pid === undefined ? [] : [pid]));
-  // The attempt that found the intent open is over; its process is alive and harmless, unless it is the one that opened it.
-  const holders = pids.slice(0, -1);
-  if (!holders.some((pid) => crew.isAlive(pid))) return true;
-  return clock.nowMs() > giveUpAtMs - DRAIN_MS + QUIET_MS;
+  // The last attempt only found the intent open.
+  if (!pids.slice(0, -1).some((pid) => crew.isAlive(pid))) return true;
+  const standsStillUntilMs = Math.max(drainedAtMs, ...lines.filter(({ phase }) => phase === "block").map(({ atMs, ms }) => atMs + ms));
+  return clock.nowMs() > standsStillUntilMs + QUIET_MS;
 }
 
 const EVENTS_LIMIT = 2_000;

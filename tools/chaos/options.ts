@@ -16,7 +16,7 @@ export interface ChaosOptions {
   readonly leaseMs: number;
   /** Kill at each protocol point instead; `runs` is then the number of seeds for each point. */
   readonly points: boolean;
-  /** Only points whose name holds this text. */
+  /** Only points whose name holds one of these texts, with commas between. */
   readonly only: string | undefined;
   /** Nothing but the last line. */
   readonly json: boolean;

@@ -4,11 +4,10 @@
  */
 
 /** In order, as one worker that is alone makes them for one run. `effect` happens in a tool and is no point of its own. */
-const STEPS = [
-  ...["take", "begin", "call", "journal", "note", "result", "call", "journal", "end", "dispatch"],
-  ...["take", "begin", "call", "journal", "intent", "charge", "result", "call", "journal", "end", "dispatch"],
-  ...["take", "begin", "call", "journal", "end"],
-] as const;
+const OPENER = ["take", "begin", "call", "journal", "note", "result", "call", "journal", "end", "dispatch"] as const;
+const MIDDLE = ["take", "begin", "call", "journal", "intent", "charge", "result", "call", "journal", "end", "dispatch"] as const;
+const CLOSER = ["take", "begin", "call", "journal", "end"] as const;
+const STEPS = [...OPENER, ...MIDDLE, ...CLOSER];
 type Step = (typeof STEPS)[number];
 
 /** What is seen of the run right after the death, and when it is over. */

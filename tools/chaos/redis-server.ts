@@ -85,11 +85,11 @@ export async function startChaosRedis(program: string, clock: Clock): Promise<Ch
   };
 }
 
-const argumentsOf = (folder: string, socketPath: string): string[] => [
-  ...["--port", "0", "--unixsocket", socketPath, "--unixsocketperm", "700", "--daemonize", "no"],
-  ...["--maxmemory-policy", "noeviction", "--save", "", "--appendonly", "yes", "--appendfsync", "everysec"],
-  ...["--dir", path.join(folder, "data"), "--logfile", path.join(folder, "redis.log")],
-];
+const argumentsOf = (folder: string, socketPath: string): string[] => {
+  const reach = ["--port", "0", "--unixsocket", socketPath, "--unixsocketperm", "700", "--daemonize", "no"];
+  const keep = ["--maxmemory-policy", "noeviction", "--save", "", "--appendonly", "yes", "--appendfsync", "everysec"];
+  return [...reach, ...keep, "--dir", path.join(folder, "data"), "--logfile", path.join(folder, "redis.log")];
+};
 
 /** A server that loads its file answers LOADING, which is not yet an answer. */
 async function answers(server: ChildProcess, socketPath: string, clock: Clock): Promise<void> {

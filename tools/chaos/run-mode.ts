@@ -83,6 +83,8 @@ async function makeFaults(stage: Stage, load: Load): Promise<Fault[]> {
     say(`${load.finished}/${options.runs}  ${fault.kind} ${number + 1}/${count}: ${fault.note}`);
   }
   load.allowed = options.runs;
+  // Mode `block` has no other fault than those in its load.
+  while (load.accepted < options.runs) await clock.sleep(LOOK_MS);
   return made;
 }
 

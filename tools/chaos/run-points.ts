@@ -74,11 +74,12 @@ interface Case {
 }
 
 function casesOf({ runs, seed, only = "" }: ChaosOptions): Case[] {
+  const wanted = only.split(",");
   const chance = createChance(seed);
   const names = [
     ...PRODUCER_POINTS.map(({ name }) => ({ name: `producer ${name}`, isProducer: true })),
     ...POINTS.map(({ name }) => ({ name, isProducer: false })),
-  ].filter(({ name }) => name.includes(only));
+  ].filter(({ name }) => wanted.some((text) => name.includes(text)));
   return Array.from({ length: runs }, (_, round) => names.map((point) => ({ ...point, seed: seed + round })))
     .flat()
     .map((point, number) => ({ ...point, number, value: chance.between(1, 9_999) }));

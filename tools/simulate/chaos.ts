@@ -12,7 +12,7 @@ export interface ChaosOptions {
   readonly rate: number;
   /** Numbers of faults that are left out. */
   readonly without: ReadonlySet<number>;
-  /** The model answers badly most of the time. */
+  /** The model gives bad answers where a form is asked for. */
   readonly weakModel: boolean;
 }
 
@@ -30,6 +30,8 @@ export interface Chaos {
   hears(): boolean;
 }
 
+/** By a weak model, in one simulation. */
+const BAD_ANSWERS = 4;
 const FATES = ["lost-request", "lost-reply", "sent-twice", "sent-twice"] as const;
 const MODEL_FAULTS = ["rate-limited", "short-rate-limit", "failed", "broken-stream"] as const;
 
@@ -42,14 +44,17 @@ export function createChaos(
   const happened: { number: number; what: string }[] = [];
   let drawn = 0;
   let calm = false;
-  const strikes = (what: string, weight = 1): boolean => {
-    if (calm || drawn >= budget || !random.chance(rate * weight)) return false;
+  let badLeft = weakModel ? BAD_ANSWERS : 0;
+  const happens = (what: string): boolean => {
     const number = drawn++;
     if (without.has(number)) return false;
     happened.push({ number, what });
     scheduler.note(`! fault ${number}: ${what}`);
     return true;
   };
+  const strikes = (what: string, weight = 1): boolean => !calm && drawn < budget && random.chance(rate * weight) && happens(what);
+  // A weak model stays weak when everything else is calm; but not for ever.
+  const isBad = (): boolean => badLeft > 0 && random.chance(0.7) && badLeft-- > 0 && happens("a bad answer");
   return {
     happened,
     calm() {
@@ -65,11 +70,11 @@ export function createChaos(
         ? random.pick(FATES)
         : "arrives",
     modelFault(runId, structuredAnswer) {
-      if (structuredAnswer && strikes("a bad answer", weakModel ? 40 : 4)) {
+      if (structuredAnswer && isBad()) {
         countUp(outside.badAnswers, runId);
         return "bad-answer";
       }
-      return strikes("the model", 2) ? random.pick(MODEL_FAULTS) : undefined;
+      return strikes("the model", 4) ? random.pick(MODEL_FAULTS) : undefined;
     },
     hears: () => !strikes("a notification is lost"),
   };

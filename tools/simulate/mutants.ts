@@ -2,8 +2,7 @@
  * Fleets with one known defect each. An invariant that nobody has seen fail is not one: each mutant must be caught, by one of the
  * invariants that it names. They wrap the store, the queue or the live text; the fleet's own code stays as it is.
  */
-import type { RunStore, WakeQueue } from "../../src/protocol/run-store.ts";
-import type { LiveText } from "../../src/protocol/run-store.ts";
+import type { LiveText, RunStore, WakeQueue } from "../../src/protocol/run-store.ts";
 import { isFinal } from "../../src/protocol/run.ts";
 import { appendEvent, type MemoryRun, type MemoryWorld, stamp } from "../../src/testing/memory-run-state.ts";
 import type { MemoryWakeQueue } from "../../src/testing/memory-wake-queue.ts";
@@ -55,7 +54,6 @@ const before =
     },
   });
 
-/** A name given to a rewritten command keeps its type: `{ ...store, record }`. */
 const recordTwiceCounts = (store: RunStore, world: MemoryWorld): RunStore => ({
   ...store,
   async record(fact) {
@@ -71,7 +69,7 @@ const recordTwiceCounts = (store: RunStore, world: MemoryWorld): RunStore => ({
 const lastWriteWins = (store: RunStore, world: MemoryWorld): RunStore => ({
   ...store,
   async record(fact) {
-    const reply = await store.record({ ...fact, valueJson: fact.valueJson });
+    const reply = await store.record(fact);
     world.runs.get(fact.runId)?.journals.get(fact.hop)?.set(fact.key, `${fact.valueJson} `);
     return reply;
   },
@@ -105,8 +103,6 @@ const shifted = (live: LiveText): LiveText => ({
   ...live,
   append: (runId, turn, attempt, { offset, text }) => live.append(runId, turn, attempt, { offset, text: text.toUpperCase() }),
 });
-
-const EARLY_TIME_MS = 1;
 
 export const MUTANTS: Readonly<Record<string, Mutant>> = {
   "end-ignores-the-token": {
@@ -170,15 +166,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
   "time-is-ignored": {
     what: "a run begins before its time",
     caughtBy: ["not-before-is-respected"],
-    store: (store, world) => ({
-      ...store,
-      async begin(command) {
-        const run = world.runs.get(command.runId);
-        const atMs = run?.info.notBeforeMs;
-        if (run !== undefined && atMs !== undefined && run.info.status === "queued") run.info.notBeforeMs = EARLY_TIME_MS;
-        return store.begin(command);
-      },
-    }),
+    store: before("begin", (run) => void (run.info.status === "queued" && delete run.info.notBeforeMs)),
   },
   "stale-wakes-begin": {
     what: "a job of an earlier wake begins the run",

@@ -239,7 +239,7 @@ function ended(monitor: Monitor, command: EndCommand, reply: EndReply, { before,
   check("one-decision-per-wake", !account.settledWakes.has(wake), () => `run ${runId}: wake ${wake} was settled twice`);
   account.settledWakes.add(wake);
   account.deathsInARow = 0;
-  const after = `${countsOf(monitor, runId)}`;
+  const after = countsOf(monitor, runId);
   if (outcome.type === "released")
     check(
       "released-attempts-count-nothing",

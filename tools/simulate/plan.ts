@@ -41,10 +41,16 @@ export function makePlan(random: Random): Plan {
   return { entry, turns, approve: random.chance(0.7) };
 }
 
+/**
+ * `count` is never beside another tool: what one of two parallel tools writes to the context is journaled with whichever ends first, so a
+ * death between the two may lose or repeat it. That is known (docs/how-to/simulation.md), and would hide everything else.
+ */
 function toolsOf(random: Random): ToolName[] {
   const first = random.pick(TOOLS);
-  return random.chance(0.2) ? [first, random.pick(TOOLS)] : [first];
+  return first !== "count" && random.chance(0.2) ? [first, random.pick(BESIDE_OTHERS)] : [first];
 }
+
+const BESIDE_OTHERS = ["note", "charge", "ship", "refund"] as const;
 
 export const inputOf = (plan: Plan): string => `PLAN ${JSON.stringify(plan)}`;
 

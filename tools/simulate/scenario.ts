@@ -18,7 +18,7 @@ export interface Scenario {
   readonly maxDeaths: number;
   readonly faults: number;
   readonly faultRate: number;
-  /** The model answers badly most of the time. */
+  /** The model gives bad answers where a form is asked for. */
   readonly weakModel: boolean;
   /** Steps before calm comes. */
   readonly stormSteps: number;
@@ -49,8 +49,8 @@ export function scenarioOf(seed: number): Scenario {
     runs,
     maxDeaths: random.chance(0.3) ? 1 : 5,
     faults: stormy ? 2 + random.below(random.chance(0.2) ? 40 : 10) : 0,
-    weakModel: random.chance(0.1),
-    faultRate: random.pick([0.015, 0.04, 0.1]),
+    weakModel: random.chance(0.25),
+    faultRate: random.pick([0.006, 0.02, 0.06]),
     stormSteps: 60 + random.below(240),
   };
 }

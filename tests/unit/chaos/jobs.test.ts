@@ -25,7 +25,7 @@ test("the same seed makes the same load, another seed another one", () => {
 test("chance stays within its bounds and meets both of them", () => {
   const chance = createChance(9);
   const drawn = new Set(Array.from({ length: 200 }, () => chance.between(2, 5)));
-  expect([...drawn].toSorted()).toEqual([2, 3, 4, 5]);
+  expect(drawn).toEqual(new Set([2, 3, 4, 5]));
 });
 
 test("flags are read, and a wrong one is an error that names it", () => {

@@ -9,7 +9,7 @@ test("every step of the protocol has its points, each once", () => {
   const names = POINTS.map(({ name }) => name);
   expect(new Set(names).size).toBe(names.length);
   const steps = new Set(names.map((name) => /:(.+)#/.exec(name)?.[1]));
-  expect([...steps].toSorted()).toEqual(["begin", "call", "dispatch", "end", "intent", "journal", "result", "take"]);
+  expect(steps).toEqual(new Set(["begin", "call", "dispatch", "end", "intent", "journal", "result", "take"]));
 });
 
 test("a run that nothing disturbs takes three attempts and five calls", () => {

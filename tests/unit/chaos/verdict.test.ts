@@ -36,11 +36,10 @@ const fault = (atMs: number, more: Partial<Fault> = {}): Fault => ({
   ...more,
 });
 
-const STEPS: readonly RunStep[] = [
-  ...[attempt(10, 0), turn(30, 0), turn(50, 1), step("run.handed-off", 60, 0)],
-  ...[attempt(70, 1), turn(90, 2), turn(110, 3), step("run.handed-off", 120, 1)],
-  ...[attempt(130, 2), turn(150, 4), step("run.completed", 160, 2)],
-];
+const OPENER = [attempt(10, 0), turn(30, 0), turn(50, 1), step("run.handed-off", 60, 0)];
+const MIDDLE = [attempt(70, 1), turn(90, 2), turn(110, 3), step("run.handed-off", 120, 1)];
+const CLOSER = [attempt(130, 2), turn(150, 4), step("run.completed", 160, 2)];
+const STEPS: readonly RunStep[] = [...OPENER, ...MIDDLE, ...CLOSER];
 const CALLS: readonly CallEntry[] = [call(0, 20), call(1, 40), call(2, 80), call(3, 100), call(4, 140)];
 
 const goodRun = (changes: Partial<RunEvidence> = {}): RunEvidence => ({

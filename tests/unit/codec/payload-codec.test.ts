@@ -65,17 +65,15 @@ describe("sealing", () => {
 
   test("a value of which any character was changed does not open", () => {
     const sealed = old.seal(SECRET, place);
+    let refused = 0;
     for (let at = "f1.k1.".length; at < sealed.length; at += 1) {
-      // Another letter of the alphabet: the last one of a group may differ in bits that base64 does not use.
       const changed = `${sealed.slice(0, at)}${sealed[at] === "A" ? "z" : "A"}${sealed.slice(at + 1)}`;
-      let opened: string | undefined;
-      try {
-        opened = old.open(changed, place);
-      } catch {
-        continue;
-      }
-      expect([at, opened === changed || opened === SECRET]).toEqual([at, isSealed(changed) ? sameBytes(changed, sealed) : true]);
+      // The dot between nonce and body is no letter; and the last letter holds bits that base64 does not use.
+      if (!isSealed(changed) || bytesOf(changed) === bytesOf(sealed)) continue;
+      expect(refusal(() => old.open(changed, place)).code).toBe("PAYLOAD_KEY_MISSING");
+      refused += 1;
     }
+    expect(refused).toBeGreaterThan(sealed.length - "f1.k1.".length - 4);
   });
 
   test("a value cut short does not open", () => {
@@ -84,16 +82,12 @@ describe("sealing", () => {
   });
 });
 
-const sameBytes = (a: string, b: string): boolean =>
-  [a, b]
-    .map((text) =>
-      text
-        .split(".")
-        .slice(2)
-        .map((part) => Buffer.from(part, "base64url").toString("hex"))
-        .join("."),
-    )
-    .every((text, _index, all) => text === all[0]);
+const bytesOf = (sealed: string): string =>
+  sealed
+    .split(".")
+    .slice(2)
+    .map((part) => Buffer.from(part, "base64url").toString("hex"))
+    .join(".");
 
 describe("rotation", () => {
   test("what the old key sealed opens as long as it is listed, and new values carry the new id", () => {

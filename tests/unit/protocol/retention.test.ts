@@ -16,13 +16,14 @@ describe("retention", () => {
     expect(retentionOf(parseRetention({ blockedMs: 2_000 }), "blocked")).toBe(2_000);
   });
 
-  test.each([
+  const wrong: readonly (readonly [object, string])[] = [
     [{ completedMs: 0 }, "retention.completedMs"],
     [{ failedMs: 1.5 }, "retention.failedMs"],
     [{ expiredMs: Number.POSITIVE_INFINITY }, "retention.expiredMs"],
     [{ cancelledMs: 11 * 366 * 24 * 60 * 60 * 1_000 }, "retention.cancelledMs"],
     [{ doneMs: 5_000 }, "retention"],
-  ])("%j is refused, naming the option", (options, at) => {
+  ];
+  test.each(wrong)("%j is refused, naming the option", (options, at) => {
     expect(() => parseRetention(options)).toThrow(expect.objectContaining({ code: "INPUT_INVALID", at }));
   });
 });
