@@ -3,7 +3,7 @@
  * It binds; the work is in `process-wake.ts`.
  */
 import { hostname } from "node:os";
-import { DelayedError, type Job, Worker } from "bullmq";
+import { DelayedError, type Job, WaitingError, Worker } from "bullmq";
 import type { Redis } from "ioredis";
 import type { Catalog } from "../agents/catalog.ts";
 import type { Clock } from "../clock.ts";
@@ -181,6 +181,11 @@ function bindQueue({ redis, prefix, log }: FleetWorkerDeps, wakeDeps: WakeDeps, 
 }
 
 async function takeJob(deps: WakeDeps, job: Job, token: string | undefined, onBegun: () => void): Promise<void> {
+  if (deps.held.isDraining) {
+    // BullMQ's blocked fetch outlives its pause: what it still brings goes back for another worker.
+    await job.moveToWait(token);
+    throw new WaitingError();
+  }
   const data = jobDataSchema.safeParse(job.data);
   if (!data.success) {
     deps.log.error({ event: "job.refused", code: "JOB_INVALID", jobId: job.id }, "a job on this queue is not one of ours; it is dropped");

@@ -25,6 +25,7 @@ export interface HeldRuns {
   abort(runId: string, reason: AbortReason, token?: string): void;
   /** From now on each run is let go at the end of its present step. */
   drain(): void;
+  readonly isDraining: boolean;
   /** Resolves when nothing is held. */
   idle(): Promise<void>;
 }
@@ -72,6 +73,9 @@ export function createHeldRuns(onChange: (held: readonly HeldRun[]) => void): He
     all: () => [...held],
     abort(runId, reason, token) {
       for (const run of held) if (run.runId === runId && (token === undefined || run.token === token)) run.abort(reason);
+    },
+    get isDraining() {
+      return draining;
     },
     drain() {
       draining = true;

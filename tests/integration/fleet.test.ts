@@ -181,6 +181,27 @@ test("I3: a process that dies between taking a job and beginning its run strands
   expect(await run.result({ timeoutMs: 30_000 })).toMatchObject({ status: "completed" });
 });
 
+test("shutdown: a job that arrives while the worker stops goes back for another worker", async () => {
+  const gate = createGate();
+  await using bundle = await setupInProcess(async () => {
+    await gate.wait();
+    return hello();
+  });
+  const fleet = bundle.fleet({ a: new Agent({ name: "a", model: "m" }) });
+  const stopping = await fleet.worker({ ...bundle.workerOptions, concurrency: 4 });
+  const held = await fleet.submit("a", "held");
+  await gate.reached;
+  const closed = stopping.close();
+  const late = await fleet.submit("a", "late");
+  gate.open();
+  await closed;
+  expect((await late.status()).attempts).toBe(0);
+  await fleet.worker(bundle.workerOptions);
+  expect(await late.result()).toMatchObject({ status: "completed" });
+  expect(await held.result()).toMatchObject({ status: "completed" });
+  expect(await late.status()).toMatchObject({ attempts: 1, deaths: 0 });
+});
+
 test("I2: a worker whose main loop hangs longer than its lease decides nothing when it comes back", async () => {
   let turns = 0;
   const hang = tool({

@@ -105,7 +105,8 @@ async function tell(report: SeedReport, mutant: Mutant | undefined): Promise<voi
   if (violation !== undefined) console.error(`  that is: ${INVARIANTS[violation.invariant]}`);
   console.error(`  ${small.faults.length} of its ${report.faults.length} faults suffice; the trace's end (ms, who, what):`);
   for (const line of small.trace.slice(-TRACE_LINES)) console.error(`  ${line}`);
-  console.error(`  all of it: npm run simulate -- --seed ${report.seed} --trace`);
+  const withMutant = values.mutant === undefined ? "" : ` --mutant ${values.mutant}`;
+  console.error(`  all of it: npm run simulate -- --seed ${report.seed} --trace${withMutant}`);
 }
 
 function add(sums: CheckCounts, counts: CheckCounts): void {
