@@ -42,7 +42,7 @@ export function createBullWakeQueue({ redis, prefix }: BullWakeQueueDeps): WakeQ
   return {
     async add(wakes, { mostlyThere } = { mostlyThere: false }) {
       const byQueue = Map.groupBy(mostlyThere ? await missingOf(redis, prefix, wakes) : wakes, ({ queue }) => queue);
-      await Promise.all([...byQueue].map(([name, group]) => queueOf(name).addBulk(group.map(bullJobOf))));
+      await Promise.all([...byQueue].map(([name, group]) => addAll(queueOf(name), group.map(bullJobOf))));
     },
     async remove(runs, names) {
       const jobIds = runs.flatMap(({ runId, lastWake }) => Array.from({ length: lastWake + 1 }, (_, wake) => jobIdOf(runId, wake)));
@@ -70,6 +70,13 @@ async function removeJobs(redis: Redis, queue: Queue, jobIds: readonly string[])
   const entries = await redis.xrange(stream, "-", "+");
   const told = entries.filter(([, fields]) => fields.some((field) => gone.has(field))).map(([id]) => id);
   if (told.length > 0) await redis.xdel(stream, ...told);
+}
+
+/** One job without BullMQ's bulk: that makes a pipeline, which costs more than the job. */
+async function addAll(queue: Queue, jobs: readonly ReturnType<typeof bullJobOf>[]): Promise<void> {
+  const [job] = jobs;
+  if (jobs.length === 1 && job !== undefined) await queue.add(job.name, job.data, job.opts);
+  else await queue.addBulk([...jobs]);
 }
 
 async function missingOf(redis: Redis, prefix: string, wakes: readonly WakeJob[]): Promise<WakeJob[]> {

@@ -48,6 +48,10 @@ export interface Keys {
 export function keysFor(prefix: string = DEFAULT_PREFIX, shard = 0): Keys {
   const tag = bullPrefix(prefix, shard);
   const ofRun = (runId: string, part: string): string => `${tag}:run:${runId}:${part}`;
+  const shared = (name: string): (() => string) => {
+    const key = `${tag}:${name}`;
+    return () => key;
+  };
   return {
     run: (runId) => `${tag}:run:${runId}`,
     items: (runId) => ofRun(runId, "items"),
@@ -57,15 +61,15 @@ export function keysFor(prefix: string = DEFAULT_PREFIX, shard = 0): Keys {
     decisions: (runId) => ofRun(runId, "decisions"),
     events: (runId) => ofRun(runId, "events"),
     live: (runId, turn, attempt) => ofRun(runId, `live:${turn}:${attempt}`),
-    dispatch: () => `${tag}:dispatch`,
-    timers: () => `${tag}:timers`,
-    retention: () => `${tag}:retention`,
-    index: () => `${tag}:index`,
+    dispatch: shared("dispatch"),
+    timers: shared("timers"),
+    retention: shared("retention"),
+    index: shared("index"),
     idem: (tenant, idempotencyKey) => `${tag}:idem:${tenant}:${createHash("sha256").update(idempotencyKey).digest("hex")}`,
-    workers: () => `${tag}:workers`,
-    agents: () => `${tag}:agents`,
+    workers: shared("workers"),
+    agents: shared("agents"),
     notifyChannel: (runId) => ofRun(runId, "notify"),
-    stopsChannel: () => `${tag}:stops`,
+    stopsChannel: shared("stops"),
   };
 }
 

@@ -7,14 +7,13 @@ import {
   answered,
   callForString,
   callForStrings,
-  explained,
   JOURNAL_NET_MS,
   retentionArg,
   runCall,
   type ScriptArgs,
   type StoreContext,
 } from "./run-store-context.ts";
-import { runPipeline, runScript } from "./scripts.ts";
+import { runScript } from "./scripts.ts";
 
 /** Held runs that one renewal script looks at. */
 const RENEW_CHUNK = 100;
@@ -50,22 +49,21 @@ export function createAttempts(context: StoreContext): Attempts {
   };
 }
 
+const beginReplySchema = z.array(z.unknown());
+const finalStatusSchema = z.enum(FINAL_STATUSES);
 const stopReasonSchema = z.enum(["cancelled", "expired"]);
 const staleSchema = z.enum(["gone", "final", "wake", "suspended", "held", "not-before"]);
 
-/** One round trip: the transcript is read beside the script, because a large reply from Lua blocks the shard. */
+/** One round trip; two where the transcript is long. */
 async function begin(context: StoreContext, command: BeginCommand): Promise<BeginReply> {
   const { redis, keys, retentionMs } = context;
   const { runId, wake, token, workerId, leaseMs, maxDeaths } = command;
   const call = runCall(keys, "begin", runId, { wake, token, worker: workerId, leaseMs, maxDeaths, retentionMs: retentionArg(retentionMs) });
-  const [reply, items] = await answered(runPipeline(redis, [call], (pipeline) => pipeline.lrange(keys.items(runId), 0, -1)));
-  if (reply instanceof Error) throw explained(reply);
-  if (items instanceof Error) throw explained(items);
-  const [status, first, intents, decisions, journaled] = z.array(z.unknown()).parse(reply);
+  const [status, first, intents, decisions, journaled, items] = beginReplySchema.parse(await answered(runScript(redis, call)));
   if (status === "stale") return { status, why: staleSchema.parse(first) };
-  if (status === "ended") return { status, as: z.enum(FINAL_STATUSES).parse(first) };
+  if (status === "ended") return { status, as: finalStatusSchema.parse(first) };
   const attempt = parseAttempt(token, parseFlat(first), intents, decisions, journaled === "1");
-  return { status: "begun", attempt, itemsJson: parseStrings(items) };
+  return { status: "begun", attempt, itemsJson: parseStrings(items ?? (await answered(redis.lrange(keys.items(runId), 0, -1)))) };
 }
 
 async function record(context: StoreContext, fact: Fact): Promise<StepReply> {

@@ -6,6 +6,7 @@ import { FleetError, isFleetError } from "../protocol/errors.ts";
 import { LIMITS } from "../protocol/limits.ts";
 import type { Retention } from "../protocol/retention.ts";
 import type { Keys } from "./keys.ts";
+import { parseStrings } from "./record-parse.ts";
 import { runScript, type ScriptCall, type ScriptName } from "./scripts.ts";
 
 const DAY_MS = 24 * 60 * 60 * 1_000;
@@ -29,17 +30,30 @@ export type ScriptArgs = Readonly<Record<string, string | number>>;
 export const retentionArg = (retention: Retention): string =>
   typeof retention === "number" ? String(retention) : JSON.stringify(retention);
 
-/** The keys and arguments that `prelude.lua` expects, in its order. */
+/** Arguments up to this many characters travel together: each one sent alone costs the client more than its text. */
+const TOGETHER_CHARS = 512;
+
+/** The keys and arguments that `prelude.lua` expects, in its order: the short arguments as one JSON object, each long one by name. */
 export function runCall(keys: Keys, name: ScriptName, runId: string, args: ScriptArgs, extraKey?: string): ScriptCall {
   const ofRun = [keys.run(runId), keys.items(runId), keys.intents(runId), keys.approvals(runId), keys.decisions(runId), keys.events(runId)];
   const ofShard = [keys.dispatch(), keys.timers(), keys.retention(), keys.index(), keys.agents()];
   const always = { runId, channel: keys.notifyChannel(runId), stops: keys.stopsChannel(), maxEvents: LIMITS.eventsPerRun };
+  const together: Record<string, string> = {};
+  const alone: string[] = [];
+  for (const [argName, value] of Object.entries({ ...always, ...args })) {
+    // As Redis would store it: half a surrogate pair is no text, and its JSON escape is none to Lua.
+    const text = String(value).toWellFormed();
+    if (text.length <= TOGETHER_CHARS) together[argName] = text;
+    else alone.push(argName, text);
+  }
   return {
     name,
     keys: [...ofRun, ...ofShard, ...(extraKey === undefined ? [] : [extraKey])],
-    args: Object.entries({ ...always, ...args }).flat(),
+    args: [JSON.stringify(together), ...alone],
   };
 }
+
+const textSchema = z.string();
 
 /** Sends a script that answers with a list of strings. */
 export async function callForStrings(
@@ -49,7 +63,7 @@ export async function callForStrings(
   args: ScriptArgs,
   extraKey?: string,
 ): Promise<string[]> {
-  return z.array(z.string()).parse(await answered(runScript(context.redis, runCall(context.keys, name, runId, args, extraKey))));
+  return parseStrings(await answered(runScript(context.redis, runCall(context.keys, name, runId, args, extraKey))));
 }
 
 /** Sends a script that answers with one string. */
@@ -60,7 +74,7 @@ export async function callForString(
   args: ScriptArgs,
   extraKey?: string,
 ): Promise<string> {
-  return z.string().parse(await answered(runScript(context.redis, runCall(context.keys, name, runId, args, extraKey))));
+  return textSchema.parse(await answered(runScript(context.redis, runCall(context.keys, name, runId, args, extraKey))));
 }
 
 /** The same promise, its errors told apart for the user. */

@@ -5,4 +5,10 @@
 export type { FakeCall, FakeMessage, FakeToolResult } from "./fake-provider/call.ts";
 export type { FakeReply, FakeRule, FakeToolCall, FakeUsage, Fault, FaultPlan } from "./fake-provider/reply.ts";
 export { sampleOf } from "./fake-provider/sample.ts";
-export { defaultReply, type FakeCallRecord, type FakeProvider, type FakeProviderOptions, startFakeProvider } from "./fake-provider/server.ts";
+export {
+  defaultReply,
+  type FakeCallRecord,
+  type FakeProvider,
+  type FakeProviderOptions,
+  startFakeProvider,
+} from "./fake-provider/server.ts";

@@ -148,11 +148,22 @@ function checkOptions(queues: readonly string[], concurrency: number, catalog: C
 const shareOf = (slots: number, queues: number, index: number): number => Math.floor(slots / queues) + (index < slots % queues ? 1 : 0);
 
 function bindQueue({ redis, prefix, log }: FleetWorkerDeps, wakeDeps: WakeDeps, queue: string, concurrency: number): Worker {
-  const outOfTheWay = (job: Job): void => {
-    // Where it fails, the job comes again and ends without effect.
-    void redis.pexpire(bullLockKey(prefix, queue, job.id ?? ""), BEGUN_LOCK_MS).catch(() => undefined);
+  const work = async (job: Job, token: string | undefined): Promise<void> => {
+    let begun: NodeJS.Timeout | undefined;
+    const outOfTheWay = (): void => {
+      // Where it fails, the job comes again and ends without effect.
+      void redis.pexpire(bullLockKey(prefix, queue, job.id ?? ""), BEGUN_LOCK_MS).catch(() => undefined);
+    };
+    try {
+      // An attempt that ends within its job's lock need not touch it.
+      await takeJob(wakeDeps, job, token, () => {
+        begun = setTimeout(outOfTheWay, TAKING_LOCK_MS / 3);
+      });
+    } finally {
+      clearTimeout(begun);
+    }
   };
-  const worker = new Worker(bullQueueName(queue), (job, token) => takeJob(wakeDeps, job, token, () => outOfTheWay(job)), {
+  const worker = new Worker(bullQueueName(queue), work, {
     connection: redis,
     prefix: bullPrefix(prefix, 0),
     concurrency,

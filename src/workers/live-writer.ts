@@ -29,7 +29,7 @@ export function createLiveWriter(live: LiveText, clock: Clock, runId: string, at
       sending ??= send();
     },
     async close() {
-      done?.abort();
+      done?.abort("closed");
       await sending;
     },
   };

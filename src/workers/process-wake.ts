@@ -103,7 +103,8 @@ async function unlessStuck(
   try {
     return await Promise.race([work, stuck.promise]);
   } finally {
-    ended.abort();
+    // With a reason, because the default one is an exception with a stack, made for every attempt.
+    ended.abort("ended");
   }
 }
 

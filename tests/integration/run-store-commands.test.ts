@@ -6,7 +6,7 @@ import { needs } from "../support/redis.ts";
 import { openRedisStore } from "../support/redis-store.ts";
 import { begin, completed, end, fact, intent, LEASE_MS, running, submission } from "../support/run-store-fixture.ts";
 
-test("I10 submit, record, intent and end are one command each, begin is a script and a read in one round trip", async () => {
+test("I10 submit, begin, record, intent and end are one command each; a long transcript is one more", async () => {
   const redis = connectRedis({ url: inject("redisUrl"), role: "worker", name: "commands-test" });
   const { store, close } = openRedisStore(redis);
   onTestFinished(async () => {
@@ -27,10 +27,13 @@ test("I10 submit, record, intent and end are one command each, begin is a script
   };
   const { runId } = submission();
   expect(await commandsOf(() => store.submit(submission({ runId })))).toEqual(["evalsha"]);
-  expect(await commandsOf(() => begin(store, runId, "a"))).toEqual(["evalsha", "lrange"]);
+  expect(await commandsOf(() => begin(store, runId, "a"))).toEqual(["evalsha"]);
   expect(await commandsOf(() => store.record(fact(runId)))).toEqual(["evalsha"]);
   expect(await commandsOf(() => store.openIntent(runId, "a", intent("c1")))).toEqual(["evalsha"]);
   expect(await commandsOf(() => end(store, runId, "a", completed))).toEqual(["evalsha"]);
+  const long = submission({ itemsJson: JSON.stringify(["x".repeat(20_000)]) });
+  await store.submit(long);
+  expect(await commandsOf(() => begin(store, long.runId, "a"))).toEqual(["evalsha", "lrange"]);
   spy.mockRestore();
 });
 

@@ -1,12 +1,16 @@
 -- Takes the run for one attempt, or says why there is nothing to do.
 -- ARGV wake, token, worker, leaseMs, maxDeaths, retentionMs
--- Returns {"begun", record (flat), intents (values), decisions (flat), "1" when the hop has journal entries}
+-- Returns {"begun", record (flat), intents (values), decisions (flat), "1" when the hop has journal entries,
+--          the transcript's chunks, or nothing where they are long: the caller then reads them, for a large reply from Lua blocks the shard}
 --         | {"stale", "gone" | "final" | "wake" | "suspended" | "held" | "not-before"} | {"ended", final status}
 -- Keeps I1 (a stale wake ends without effect), I8 (deaths are counted), I12 (the same token gets the same answer).
+local SMALL_BYTES = 16384
+
 local function begun()
   flush()
   return { "begun", redis.call("HGETALL", key.run), redis.call("HVALS", key.intents), redis.call("HGETALL", key.decisions),
-    redis.call("HGET", key.run, "journaled") == run.hop and "1" or "0" }
+    redis.call("HGET", key.run, "journaled") == run.hop and "1" or "0",
+    tonumber(run.itemsBytes or SMALL_BYTES) < SMALL_BYTES and redis.call("LRANGE", key.items, 0, -1) or nil }
 end
 
 if not run.status then return { "stale", "gone" } end

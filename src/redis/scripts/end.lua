@@ -24,6 +24,7 @@ end
 local function keep_results()
   if arg.replace == "1" then redis.call("DEL", key.items) end
   if arg.items ~= "" then redis.call("RPUSH", key.items, arg.items) end
+  set("itemsBytes", #arg.items + (arg.replace == "1" and 0 or tonumber(run.itemsBytes or 0)))
   if arg.context ~= "" then set("context", arg.context) end
 end
 

@@ -1,13 +1,14 @@
 -- Put in front of every script that works on one run: its names, its clock and the moves that several scripts share.
 -- KEYS 1 run, 2 items, 3 intents, 4 approvals, 5 decisions, 6 events, 7 dispatch, 8 timers, 9 retention, 10 index, 11 agents, 12 per script
--- ARGV pairs of name and value. Always: runId, channel (of the run), stops (channel), maxEvents.
+-- ARGV 1 a JSON object of the short arguments, all of them text; then pairs of name and value of the long ones.
+--      Always: runId, channel (of the run), stops (channel), maxEvents.
 -- Nothing is written before a script calls settling() or its first move. The loader puts the script into a function and calls flush() after it.
 local key = {
   run = KEYS[1], items = KEYS[2], intents = KEYS[3], approvals = KEYS[4], decisions = KEYS[5], events = KEYS[6],
   dispatch = KEYS[7], timers = KEYS[8], retention = KEYS[9], index = KEYS[10], agents = KEYS[11], extra = KEYS[12],
 }
-local arg = {}
-for i = 1, #ARGV, 2 do arg[ARGV[i]] = ARGV[i + 1] end
+local arg = cjson.decode(ARGV[1])
+for i = 2, #ARGV, 2 do arg[ARGV[i]] = ARGV[i + 1] end
 
 local time = redis.call("TIME")
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
@@ -15,7 +16,7 @@ local LOOK_MS, GRACE_MS, NET_MS = 5000, 1000, 86400000
 
 -- Control fields only: context, output and settings stay out of Lua.
 local FIELDS = { "status", "token", "hop", "wake", "agent", "queue", "priority", "tenant", "attempts", "deaths", "deadlineAtMs",
-  "cancelRequested", "maxHops", "suspension", "notBeforeMs", "turns", "lookDelayMs", "endedToken", "lastEnd", "beganToken", "lastBegin" }
+  "cancelRequested", "maxHops", "itemsBytes", "suspension", "notBeforeMs", "turns", "lookDelayMs", "endedToken", "lastEnd", "beganToken", "lastBegin" }
 local run = {}
 for i, value in ipairs(redis.call("HMGET", key.run, unpack(FIELDS))) do run[FIELDS[i]] = value or nil end
 local FINAL = { completed = true, failed = true, blocked = true, refused = true, cancelled = true, expired = true }

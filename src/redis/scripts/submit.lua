@@ -25,7 +25,7 @@ local due_at = now + tonumber(arg.delayMs)
 set("v", 1, "runId", arg.runId, "status", "queued", "tenant", arg.tenant, "agent", arg.agent, "entryAgent", arg.agent, "queue", arg.queue,
   "priority", arg.priority, "metadata", arg.metadata, "context", arg.context, "settings", arg.settings, "inputHash", arg.inputHash,
   "hop", 0, "wake", 0, "attempts", 0, "retries", 0, "resamples", 0, "deaths", 0, "turns", 0, "turnsBefore", 0, "maxHops", arg.maxHops,
-  "createdAtMs", now, "deadlineAtMs", now + tonumber(arg.deadlineMs), "lookDelayMs", LOOK_MS)
+  "itemsBytes", #arg.items, "createdAtMs", now, "deadlineAtMs", now + tonumber(arg.deadlineMs), "lookDelayMs", LOOK_MS)
 if arg.idempotencyKey ~= "" then set("idempotencyKey", arg.idempotencyKey) end
 if tonumber(arg.delayMs) > 0 then
   set("notBeforeMs", due_at)
