@@ -201,6 +201,19 @@ function unknownAgent(agent: string, known: readonly string[], path: string): Fl
 }
 
 function runIds(clock: Clock): () => string {
-  const nextUlid = monotonicFactory();
+  const nextUlid = monotonicFactory(randomFraction());
   return () => `r0-${nextUlid(clock.nowMs()).toLowerCase()}`;
+}
+
+/** Cryptographic randomness from a pool: the library's own source asks the kernel for every character. */
+function randomFraction(): () => number {
+  const pool = new Uint32Array(1_024);
+  let next = pool.length;
+  return () => {
+    if (next === pool.length) {
+      crypto.getRandomValues(pool);
+      next = 0;
+    }
+    return (pool[next++] ?? 0) / 2 ** 32;
+  };
 }

@@ -222,9 +222,9 @@ const lostCall = ({ runId, tenant }: Attempt, { callId, arguments: args }: Inten
 });
 
 async function openContext({ makeContext }: WakeDeps, { tenant, contextJson }: Attempt): Promise<TrackedContext> {
-  // Written by a producer that checked it to be an object.
-  const stored = JSON.parse(contextJson) as Record<string, unknown>;
-  return trackContext(stored, await makeContext({ tenant, context: structuredClone(stored) }));
+  // Written by a producer that checked it to be an object. Read twice: the user's code gets a copy of its own.
+  const parsed = (): Record<string, unknown> => JSON.parse(contextJson) as Record<string, unknown>;
+  return trackContext(parsed(), await makeContext({ tenant, context: parsed() }));
 }
 
 async function run(
