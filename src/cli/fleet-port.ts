@@ -21,6 +21,7 @@ export interface CliWorkerOptions {
   /** Default: the fleet's own. */
   readonly codec?: PayloadCodec | undefined;
   readonly report?: HeldReport;
+  readonly endStalledProcess?: boolean;
 }
 
 export interface CliFleet {

@@ -38,7 +38,7 @@ export async function runWorker(context: CliContext, { loadFleet, options, isSup
   });
 
   const fleet = await loadFleet();
-  const worker = await fleet.worker({ ...options, ...(isSupervised ? reportTo(context) : {}) });
+  const worker = await fleet.worker({ ...options, endStalledProcess: true, ...(isSupervised ? reportTo(context) : {}) });
   await Promise.race([aborted(stop.signal), worker.closed]);
   const gently = worker.close({ graceMs: release.signal.aborted ? 0 : SHUTDOWN_GRACE_MS });
   // The second close overtakes the first: nothing is waited for any more.

@@ -25,6 +25,8 @@ export interface WorkerOptions extends WakeOptions {
   readonly queues?: readonly string[];
   /** Runs at once in this process, over all its queues. Default 20: a run mostly waits for its model. */
   readonly concurrency: number;
+  /** End the process when its main loop hangs for two leases: for processes that are a worker and nothing else. Default false. */
+  readonly endStalledProcess?: boolean;
   /** Told what is held, so that a supervisor can take it back when this process dies. */
   readonly report?: HeldReport;
 }
@@ -77,7 +79,7 @@ export async function startFleetWorker(deps: FleetWorkerDeps, options: WorkerOpt
     options.report?.held(runs);
   });
   heartbeat = startHeartbeat(
-    { redisUrl, prefix, leaseMs: options.leaseMs },
+    { redisUrl, prefix, leaseMs: options.leaseMs, endStalledProcess: options.endStalledProcess === true },
     (lost) => {
       for (const { runId, token } of lost) held.abort(runId, "superseded", token);
     },

@@ -7,6 +7,11 @@ import { Worker } from "node:worker_threads";
 import type { HeldRun, RunStore } from "../protocol/run-store.ts";
 
 export interface HeartbeatOptions {
+  /**
+   * End the process when its main loop hangs for two leases. Its runs are taken over then, and a tool that wakes up later would act beside
+   * them. For processes that are a worker and nothing else.
+   */
+  readonly endStalledProcess: boolean;
   readonly redisUrl: string;
   readonly prefix: string;
   readonly leaseMs: number;
@@ -28,6 +33,9 @@ export interface Heartbeat {
 }
 
 const tickEveryMs = (leaseMs: number): number => Math.max(50, Math.floor(leaseMs / 12));
+
+/** After how many leases without a tick a stalled process ends. */
+export const STALLED_LEASES = 2;
 
 /** A beat is due three times per lease, so that two may be lost. */
 export const beatEveryMs = (leaseMs: number): number => Math.floor(leaseMs / 3);

@@ -163,7 +163,7 @@ async function attemptHop(deps: WakeDeps, attempt: Attempt, itemsJson: readonly 
 }
 
 function effectUnknown({ openIntents }: Attempt): Outcome {
-  const message = `A worker died while ${openIntents.map(({ tool }) => tool).join(", ")} ran; whether it took effect is unknown.`;
+  const message = `A worker was lost while ${openIntents.map(({ tool }) => tool).join(", ")} ran; whether it took effect is unknown.`;
   return { type: "suspended", suspension: "effect-unknown", error: { code: "EFFECT_UNKNOWN", message } };
 }
 

@@ -9,7 +9,8 @@ import { describe, expect, inject, onTestFinished, test } from "vitest";
 import { systemClock } from "../../src/clock.ts";
 import type { RunEvent } from "../../src/protocol/events.ts";
 import { createGate, setup, usualReply } from "../support/process-bundle.ts";
-import { PROMISE_FLEET, type WorkerProcess } from "../support/processes.ts";
+import { createProducer } from "../../src/producer.ts";
+import { PROMISE_FLEET, STALL_FLEET, type WorkerProcess } from "../support/processes.ts";
 
 const MAIN = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url));
 /** A lease that was just renewed lasts 6 s, and one that is due for renewal 4.3 s: a new attempt within this has not waited for it. */
@@ -69,6 +70,21 @@ describe("supervisor", { tags: ["processes", "redis", "slow"] }, () => {
     expect(bundle.provider.calls).toHaveLength(5);
     expect(new Set(bundle.effects()).size).toBe(2);
     expect(bundle.effects()).toHaveLength(2);
+  });
+
+  test("I2: a process whose main loop hangs ends itself, and its run goes on in the next one", async () => {
+    await using bundle = await setup((call) =>
+      call.toolResults.length === 0 ? { toolCalls: [{ name: "hang", arguments: {} }] } : { text: "done" },
+    );
+    const worker = await bundle.worker({ fleet: STALL_FLEET });
+    await using producer = createProducer({ redis: bundle.env.REDIS_URL, prefix: bundle.prefix });
+    const run = await producer.submit("hanging", "hello");
+    expect(await run.result()).toMatchObject({ status: "completed", output: "done" });
+    expect(await worker.logged("process.stalled")).toMatchObject({ stalledMs: expect.any(Number) });
+    const pids = bundle.effects().map((line) => line.split(" ")[1]);
+    expect(new Set(pids).size).toBe(2);
+    // The model's first answer was journaled before the tool hung: it is not paid again.
+    expect(bundle.provider.served).toBe(2);
   });
 
   test("I3: a lone worker whose process was SIGKILLed is started again and finishes its run itself", async () => {

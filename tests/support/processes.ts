@@ -5,6 +5,7 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 
 const MAIN = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url));
+export const STALL_FLEET = fileURLToPath(new URL("./fleets/stall-fleet.ts", import.meta.url));
 export const PROMISE_FLEET = fileURLToPath(new URL("./fleets/promise-fleet.ts", import.meta.url));
 
 export interface WorkerProcess extends AsyncDisposable {

@@ -28,7 +28,7 @@ test("I2: a lease that an ended attempt lost does not stop the run's next attemp
 
 test("a heartbeat closes while Redis is away", async () => {
   const heartbeat = startHeartbeat(
-    { redisUrl: "redis://127.0.0.1:1", prefix: "t", leaseMs: 60 },
+    { redisUrl: "redis://127.0.0.1:1", prefix: "t", leaseMs: 60, endStalledProcess: false },
     () => undefined,
     () => undefined,
   );
