@@ -3,6 +3,7 @@
  * Usage: submit-tickets.ts [how many]. The exit code is 1 when a ticket did not complete.
  */
 import { readTickets, toInput } from "../examples/support-desk/tickets.ts";
+import { systemClock } from "../src/clock.ts";
 import { createProducer, type RunHandle } from "../src/producer.ts";
 
 const tickets = readTickets().slice(0, Number(process.argv[2] ?? Number.POSITIVE_INFINITY));
@@ -12,6 +13,7 @@ let completed = 0;
 const startedAtMs = performance.now();
 
 await using producer = createProducer({ redis: process.env["REDIS_URL"] });
+await firstWorker();
 const requests = tickets.map((ticket) => ({ agent: "triage", input: toInput(ticket), metadata: { ticket: ticket.id } }));
 const runs: Promise<void>[] = [];
 for await (const answer of producer.submitMany(requests)) {
@@ -24,6 +26,15 @@ await Promise.all(runs);
 const tookMs = Math.round(performance.now() - startedAtMs);
 console.log(JSON.stringify({ tickets: tickets.length, completed, tookMs, turnsPerHost: Object.fromEntries(turnsPerHost) }));
 if (completed < tickets.length) process.exitCode = 1;
+
+/** Compose starts its services in any order: until a worker has announced its agents, nobody knows where one lives. */
+async function firstWorker(): Promise<void> {
+  for (let second = 0; second < 60; second += 1) {
+    if ((await producer.store.agents()).some(({ name }) => name === "triage")) return;
+    if (second === 0) console.error("waiting for the first worker …");
+    await systemClock.sleep(1_000);
+  }
+}
 
 /** Follows a run to its end and counts its turns by the host of the worker that made them: in a container, its short id. */
 async function follow(run: RunHandle): Promise<void> {

@@ -77,9 +77,10 @@ function stepOf({ name, args }: Command, scriptName: (sha1: string) => string | 
   if (name !== "evalsha") return undefined;
   const script = scriptName(String(args[0])) ?? "";
   if (script !== "record") return STEP_OF_SCRIPT[script];
-  const flat = args.flat().map(String);
-  // A journal's keys: m:… for a model's answer, t:… for a tool's result.
-  return flat[flat.indexOf("key") + 1]?.startsWith("m:") === true ? "journal" : "result";
+  // The short arguments travel as one JSON object, behind the keys. A journal's keys: m:… for a model's answer, t:… for a tool's result.
+  const key = args.flat().map((arg) => /"key":"([mtx]):/.exec(String(arg))?.[1]).find((kind) => kind !== undefined);
+  if (key === undefined) throw new Error("A record script came without its journal key: the kill point no longer reads its arguments.");
+  return key === "m" ? "journal" : "result";
 }
 
 type Method = (this: unknown, ...args: unknown[]) => Promise<unknown>;
