@@ -24,3 +24,10 @@ export const systemClock: Clock = {
       signal?.addEventListener("abort", finish, { once: true });
     }),
 };
+
+/** Waits for `work`, whatever becomes of it, but at most `limitMs`. For clients whose own calls may hang while a server is away. */
+export async function inTime(clock: Clock, work: Promise<unknown>, limitMs: number): Promise<void> {
+  const ended = new AbortController();
+  const settled = work.catch(() => undefined).finally(() => ended.abort("ended"));
+  await Promise.race([settled, clock.sleep(limitMs, ended.signal)]);
+}

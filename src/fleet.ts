@@ -6,7 +6,7 @@ import type { Redis } from "ioredis";
 import { type Catalog, createCatalog, type AgentMap, type AgentOptions, type AnyAgent } from "./agents/catalog.ts";
 import { currentScope } from "./agents/hop-state.ts";
 import { journaledProvider } from "./agents/journaled-model.ts";
-import { type Clock, systemClock } from "./clock.ts";
+import { type Clock, inTime, systemClock } from "./clock.ts";
 import { NO_KEYS, type PayloadCodec } from "./codec/payload-codec.ts";
 import { createSealedLiveText } from "./codec/sealed-live-text.ts";
 import { createSealedRunStore } from "./codec/sealed-run-store.ts";
@@ -118,6 +118,9 @@ export function createFleet<const M extends AgentMap>(options: FleetOptions<M>):
   };
 }
 
+/** BullMQ's close waits for ever for a Redis that is away. Milliseconds. */
+const CLOSE_MS = 2_000;
+
 function openProducer<M extends AgentMap>(options: FleetOptions<M>, catalog: Catalog, clock: Clock) {
   const { url, prefix } = addressOf(options, {});
   const redis = connectRedis({ url, role: "producer", name: "producer" });
@@ -127,8 +130,8 @@ function openProducer<M extends AgentMap>(options: FleetOptions<M>, catalog: Cat
   return {
     producer: createRunProducer<AgentsIn<M>>({ ...parts, defaults: { ...options.defaults, retentionMs: retentionIn(options) } }),
     async close() {
-      await queue.close();
-      await store.close();
+      await inTime(clock, queue.close(), CLOSE_MS);
+      await inTime(clock, store.close(), CLOSE_MS);
       redis.disconnect();
     },
   };
@@ -178,8 +181,8 @@ async function openWorker<M extends AgentMap>(
       { ...WORKER_DEFAULTS, retentionMs: retentionIn(options), ...defined(given) },
     );
     void worker.closed.then(async () => {
-      await queue.close();
-      await store.close();
+      await inTime(clock, queue.close(), CLOSE_MS);
+      await inTime(clock, store.close(), CLOSE_MS);
       redis.disconnect();
     });
     return worker;

@@ -3,7 +3,7 @@
  * process listeners; `import type { fleet }` gives the names of agents and the types of their outputs.
  */
 import type { Redis } from "ioredis";
-import { type Clock, systemClock } from "./clock.ts";
+import { type Clock, inTime, systemClock } from "./clock.ts";
 import { NO_KEYS, type PayloadCodec } from "./codec/payload-codec.ts";
 import { createSealedLiveText } from "./codec/sealed-live-text.ts";
 import { createSealedRunStore } from "./codec/sealed-run-store.ts";
@@ -53,6 +53,9 @@ export interface Producer<F = unknown> extends RunProducer<AgentsOf<F>>, AsyncDi
   close(): Promise<void>;
 }
 
+/** BullMQ's close waits for ever for a Redis that is away. Milliseconds. */
+const CLOSE_MS = 2_000;
+
 /**
  * Connects a producer. The caller closes it.
  * @throws FleetError REDIS_MISSING
@@ -79,8 +82,8 @@ export function createProducer<F = unknown>({
   const kept = retention === undefined ? {} : { retentionMs: parseRetention(retention) };
   const producer = createRunProducer<AgentsOf<F>>({ store, live, queue, clock, defaults: { ...defaults, ...kept } });
   const close = async (): Promise<void> => {
-    await queue.close();
-    await store.close();
+    await inTime(clock, queue.close(), CLOSE_MS);
+    await inTime(clock, store.close(), CLOSE_MS);
     if (typeof given === "string") redis.disconnect();
   };
   return { ...producer, store, list: (query) => reach(store.list(query)), close, [Symbol.asyncDispose]: close };

@@ -3,7 +3,7 @@
  * and a wake that could not be offered is found by the reconciler (I3).
  */
 import { monotonicFactory } from "ulid";
-import type { Clock } from "../clock.ts";
+import { type Clock, inTime } from "../clock.ts";
 import { FleetError, isFleetError } from "../protocol/errors.ts";
 import { agentNameSchema } from "../protocol/ids.ts";
 import type { WakeJob } from "../protocol/job.ts";
@@ -77,15 +77,16 @@ export function createRunProducer<A extends FleetTypes = FleetTypes>(deps: RunPr
     const draft = draftSubmission(agent, input, { ...defaults, ...options }, path);
     return { ...draft, runId: makeRunId(), ...(queueOf === undefined ? {} : { queue: queueOf }) };
   };
-  // The wake is only an offer: the run is stored, and the reconciler offers what could not be added now.
+  // The wake is only an offer: the run is stored, and the reconciler offers what could not be added now. So a queue that hangs while Redis
+  // changes hands must not hold the submit.
   const offer = async (wakes: readonly WakeJob[]): Promise<void> => {
-    if (wakes.length > 0) await queue.add(wakes).catch(() => undefined);
+    if (wakes.length > 0) await inTime(clock, queue.add(wakes), OFFER_MS);
   };
 
   async function* submitChunk(chunk: readonly Prepared[]): AsyncGenerator<Submitted<A>, void> {
     const ready = chunk.filter((entry) => "submission" in entry);
     const replies = await reach(store.submitMany(ready.map(({ submission }) => submission)));
-    await offer(replies.flatMap((reply) => (reply.status === "created" ? [reply.wake] : [])));
+    await offer(replies.flatMap((reply, index) => wakeNow(reply, ready[index]?.submission)));
     let answered = 0;
     for (const entry of chunk) {
       if ("error" in entry) {
@@ -106,7 +107,7 @@ export function createRunProducer<A extends FleetTypes = FleetTypes>(deps: RunPr
       const submission = prepare(agent, input, options);
       const reply = await reach(store.submit(submission));
       const id = acceptedId(reply, submission);
-      if (reply.status === "created") await offer([reply.wake]);
+      await offer(wakeNow(reply, submission));
       return run(id);
     },
     async *submitMany(requests) {
@@ -122,6 +123,13 @@ export function createRunProducer<A extends FleetTypes = FleetTypes>(deps: RunPr
     },
   };
 }
+
+/** A delayed run is offered by the reconciler when it is due. */
+const wakeNow = (reply: SubmitReply, submission: Submission | undefined): WakeJob[] =>
+  reply.status === "created" && submission?.delayMs === 0 ? [reply.wake] : [];
+
+/** How long a submit waits for its wake to be in the queue. Milliseconds. */
+const OFFER_MS = 2_000;
 
 type Prepared = { readonly index: number; readonly submission: Submission } | { readonly index: number; readonly error: FleetError };
 type Prepare = (agent: string, input: unknown, options: SubmitOptions, path?: string) => Submission;

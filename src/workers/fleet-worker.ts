@@ -6,7 +6,7 @@ import { hostname } from "node:os";
 import { DelayedError, type Job, WaitingError, Worker } from "bullmq";
 import type { Redis } from "ioredis";
 import type { Catalog } from "../agents/catalog.ts";
-import type { Clock } from "../clock.ts";
+import { inTime } from "../clock.ts";
 import { jobDataSchema, PROTOCOL_MINOR } from "../protocol/job.ts";
 import { ANNOUNCE_EVERY_MS, type AgentEntry, type WorkerEntry } from "../protocol/registry.ts";
 import { FleetError } from "../protocol/errors.ts";
@@ -98,13 +98,13 @@ export async function startFleetWorker(deps: FleetWorkerDeps, options: WorkerOpt
   const done = Promise.withResolvers<void>();
   let closing: Promise<void> | undefined;
   const close = async (graceMs: number): Promise<void> => {
-    const paused = Promise.all(bullWorkers.map((worker) => inTime(clock, worker.pause(true))));
+    const paused = Promise.all(bullWorkers.map((worker) => inTime(clock, worker.pause(true), CLOSE_MS)));
     await letGo(held, clock, graceMs);
     await paused;
     announce.stop();
     // Side by side: with Redis away each waits to its end, and a supervisor kills after 30 s.
     const upkeep = [reconciler.close(), heartbeat.close(), unwatch(), mcp.close(), store.withdraw(workerId)];
-    await Promise.all([...bullWorkers.map((worker) => worker.close()), ...upkeep].map((step) => inTime(clock, step)));
+    await Promise.all([...bullWorkers.map((worker) => worker.close()), ...upkeep].map((step) => inTime(clock, step, CLOSE_MS)));
     log.info({ event: "worker.closed", workerId }, "worker closed");
     done.resolve();
   };
@@ -249,11 +249,4 @@ function announcer({ store, clock, catalog, workerId, log }: WakeDeps, queues: r
   };
   void loop();
   return { now, stop: () => stopping.abort() };
-}
-
-/** Waits for `work`, whatever becomes of it, but not for ever: BullMQ's own close and pause may hang when Redis is away. */
-async function inTime(clock: Clock, work: Promise<unknown>): Promise<void> {
-  const ended = new AbortController();
-  const settled = work.catch(() => undefined).finally(() => ended.abort());
-  await Promise.race([settled, clock.sleep(CLOSE_MS, ended.signal)]);
 }

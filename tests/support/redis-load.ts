@@ -54,6 +54,22 @@ export interface Load {
 type AcceptedRun = Pick<RunHandle, "id" | "status"> & { result(options: { timeoutMs: number }): Promise<{ readonly status: string }> };
 type Submit = (key: string) => Promise<AcceptedRun>;
 
+/** A submit that is never answered would only time the test out; it says which one it was. */
+async function answered<T>(key: string, submit: Promise<T>): Promise<T> {
+  const ended = new AbortController();
+  const late = systemClock.sleep(PATIENCE_MS, ended.signal).then(() => {
+    throw new Error(`The submit of ${key} was not answered for ${PATIENCE_MS} ms.`);
+  });
+  late.catch(() => undefined);
+  try {
+    return await Promise.race([submit, late]);
+  } finally {
+    ended.abort("answered");
+  }
+}
+
+const PATIENCE_MS = 30_000;
+
 /** Submits `count` runs, a few at a time, each until it is accepted: as a caller does who holds to his idempotency key. */
 export function startLoad(submit: Submit, count: number, atOnce = 4, pauseMs = 20): Load {
   const accepted: AcceptedRun[] = [];
@@ -62,7 +78,7 @@ export function startLoad(submit: Submit, count: number, atOnce = 4, pauseMs = 2
   const one = async (key: string): Promise<AcceptedRun> => {
     for (;;) {
       try {
-        return await submit(key);
+        return await answered(key, submit(key));
       } catch (error) {
         if (!isFleetError(error) || error.code !== "BACKEND_UNREACHABLE") throw error;
         refused += 1;
