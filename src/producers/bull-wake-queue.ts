@@ -80,8 +80,11 @@ async function addAll(queue: Queue, jobs: readonly ReturnType<typeof bullJobOf>[
 }
 
 async function missingOf(redis: Redis, prefix: string, wakes: readonly WakeJob[]): Promise<WakeJob[]> {
-  const there = await Promise.all(wakes.map(({ queue, runId, wake }) => redis.exists(bullJobKey(prefix, queue, jobIdOf(runId, wake)))));
-  return wakes.filter((_wake, index) => there[index] === 0);
+  const pipeline = redis.pipeline();
+  for (const { queue, runId, wake } of wakes) pipeline.exists(bullJobKey(prefix, queue, jobIdOf(runId, wake)));
+  const there = (await pipeline.exec()) ?? [];
+  // What could not be asked is offered: adding a job that is there does nothing.
+  return wakes.filter((_wake, index) => there[index]?.[1] !== 1);
 }
 
 function bullJobOf(wake: WakeJob): { name: string; data: JobData; opts: JobsOptions } {

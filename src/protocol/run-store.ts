@@ -266,6 +266,8 @@ export interface RunStore {
 
   /** Runs whose dispatch entry is due: look at each. At most `limit`. */
   due(limit: number): Promise<DueReply>;
+  /** Takes the runs that only wait for their turn out of a page of due ones. A store without it has each looked at. */
+  glance?(runIds: readonly string[]): Promise<{ readonly rest: readonly string[]; readonly waiting: readonly WakeJob[] }>;
   /** Repairs one run: re-offers a queued one, takes a dead attempt's run back, resumes a lane, expires a deadline. */
   look(runId: string, policy: { readonly retentionMs: Retention; readonly maxDeaths: number }): Promise<WakeJob | undefined>;
   /**

@@ -1,26 +1,29 @@
 /** Repair and removal of runs, and the registry of workers and agents. */
 import { z } from "zod";
 import { type AgentEntry, agentEntrySchema, type WorkerEntry, workerEntrySchema } from "../protocol/registry.ts";
-import type { WakeJob } from "../protocol/job.ts";
+import { prioritySchema, type WakeJob } from "../protocol/job.ts";
 import type { HeldRun, RunStore } from "../protocol/run-store.ts";
 import { indexMember } from "./keys.ts";
 import { parseWakeJob } from "./record-parse.ts";
 import { answered, callForString, explained, retentionArg, runCall, type StoreContext } from "./run-store-context.ts";
 import { runPipeline, runScript, type ScriptCall } from "./scripts.ts";
 
+/** The longest time between two looks at a queued run; as in look.lua. */
+const MAX_LOOK_MS = 600_000;
 /** How long a worker that went away without a word stays listed. */
 const FORGET_WORKER_AFTER_MS = 60 * 60 * 1_000;
 
-type Upkeep = Pick<RunStore, "due" | "look" | "takeBack" | "sweep" | "announce" | "withdraw" | "workers" | "agents">;
+type Upkeep = Pick<RunStore, "due" | "glance" | "look" | "takeBack" | "sweep" | "announce" | "withdraw" | "workers" | "agents">;
 
 export function createUpkeep(context: StoreContext): Upkeep {
   const { redis, keys } = context;
   return {
     async due(limit) {
       const reply = await answered(runScript(redis, { name: "due", keys: [keys.dispatch(), keys.timers()], args: [limit] }));
-      const [runIds, nextAtMs] = z.tuple([z.array(z.string()), z.string()]).parse(reply);
+      const [runIds, nextAtMs] = dueReplySchema.parse(reply);
       return { runIds, nextAtMs: nextAtMs === "" ? undefined : Number(nextAtMs) };
     },
+    glance: (runIds) => glance(context, runIds),
     look: async (runId, { retentionMs, maxDeaths }) =>
       parseWakeJob(await callForString(context, "look", runId, { retentionMs: retentionArg(retentionMs), maxDeaths })),
     takeBack: (held, policy) => takeBack(context, held, policy),
@@ -32,6 +35,23 @@ export function createUpkeep(context: StoreContext): Upkeep {
     workers: async () => parseEntries(await answered(redis.hvals(keys.workers())), workerEntrySchema),
     agents: async () => parseEntries(await answered(redis.hvals(keys.agents())), agentEntrySchema),
   };
+}
+
+const dueReplySchema = z.tuple([z.array(z.string()), z.string()]);
+const glanceReplySchema = z.tuple([z.array(z.string()), z.array(z.string())]);
+
+/** Sorts out the runs that only wait for their turn: most of a backlog. */
+async function glance({ redis, keys }: StoreContext, runIds: readonly string[]): Promise<{ rest: string[]; waiting: WakeJob[] }> {
+  if (runIds.length === 0) return { rest: [], waiting: [] };
+  const records = runIds.map((runId) => keys.run(runId));
+  const call = { name: "glance", keys: [keys.dispatch(), keys.retention(), ...records], args: [MAX_LOOK_MS, ...runIds] } as const;
+  const [rest, flat] = glanceReplySchema.parse(await answered(runScript(redis, call)));
+  const waiting: WakeJob[] = [];
+  for (let at = 0; at < flat.length; at += 6) {
+    const [runId = "", wake, agent = "", queue = "", priority, attempts] = flat.slice(at, at + 6);
+    waiting.push({ runId, wake: Number(wake), agent, queue, priority: prioritySchema.parse(priority), continuation: Number(attempts) > 0 });
+  }
+  return { rest, waiting };
 }
 
 /** One script per run, in one round trip. The runs stand apart: one that Redis refuses is left to its lease. */

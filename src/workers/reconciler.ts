@@ -68,14 +68,16 @@ async function loop(deps: ReconcilerDeps, options: ReconcilerOptions, signal: Ab
 /** One round. Returns how long until the next is due, in milliseconds. */
 export async function reconcile({ store, queue, clock, log }: ReconcilerDeps, options: ReconcilerOptions): Promise<number> {
   const { runIds, nextAtMs } = await store.due(LOOKS_AT_ONCE);
-  const looks = await Promise.allSettled(runIds.map((runId) => store.look(runId, options)));
+  const { rest, waiting } = (await store.glance?.(runIds)) ?? { rest: runIds, waiting: [] };
+  const looks = await Promise.allSettled(rest.map((runId) => store.look(runId, options)));
   // One record that cannot be read must not keep the others from being looked after.
   const failed = looks.filter((look) => look.status === "rejected");
-  if (failed.length === looks.length && failed[0] !== undefined) throw failed[0].reason;
+  if (waiting.length === 0 && failed.length === looks.length && failed[0] !== undefined) throw failed[0].reason;
   if (failed[0] !== undefined)
     log.warn({ event: "look.errored", count: failed.length, err: failed[0].reason }, "some runs cannot be looked at");
-  const missing = looks.flatMap((look) => (look.status === "fulfilled" && look.value !== undefined ? [look.value] : []));
-  if (missing.length > 0) await queue.add(missing, { mostlyThere: true });
+  const looked = looks.flatMap((look) => (look.status === "fulfilled" && look.value !== undefined ? [look.value] : []));
+  const offers = [...waiting, ...looked];
+  if (offers.length > 0) await queue.add(offers, { mostlyThere: true });
   if (runIds.length === LOOKS_AT_ONCE && failed.length === 0) return 0;
   if (nextAtMs === undefined) return Number.POSITIVE_INFINITY;
   const inMs = nextAtMs - clock.nowMs();

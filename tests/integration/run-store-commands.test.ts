@@ -53,3 +53,24 @@ test("I3 a server that forgot the scripts gets their text", { tags: ["real-redis
   await advance(2 * LEASE_MS);
   expect(await begin(store, runId, "b")).toMatchObject({ attempt: 2 });
 });
+
+test("I3 a page of due runs is sorted out in one command: who only waits is offered again and looked at later, the others are left", async () => {
+  const redis = connectRedis({ url: inject("redisUrl"), role: "worker", name: "commands-test" });
+  const { store, advance, close } = openRedisStore(redis);
+  onTestFinished(async () => {
+    await close();
+    redis.disconnect();
+  });
+  const queued = submission();
+  await store.submit(queued);
+  const held = await running(store);
+  await advance(2 * LEASE_MS);
+  const { runIds } = await store.due(10);
+  expect([...runIds].sort()).toEqual([queued.runId, held].sort());
+  const sorted = await store.glance?.(runIds);
+  expect(sorted).toEqual({
+    rest: [held],
+    waiting: [{ runId: queued.runId, wake: 0, agent: queued.agent, queue: queued.queue, priority: queued.priority, continuation: false }],
+  });
+  expect((await store.due(10)).runIds).toEqual([held]);
+});

@@ -5,7 +5,7 @@ import { completions, openRig, submitAll } from "./rig.ts";
 import { graphOf, instantModel, workerModel } from "./shapes.ts";
 import { round } from "./statistics.ts";
 
-const DRAINED = 2_000;
+const DRAINED = 8_000;
 const SLOTS = 50;
 
 export interface LoadReport {
