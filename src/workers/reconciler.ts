@@ -15,6 +15,8 @@ export interface ReconcilerOptions {
 }
 
 const LOOKS_AT_ONCE = 500;
+/** Between two full pages of due runs: a backlog is looked through at leisure, beside the work. Milliseconds. */
+const FULL_PAGE_PAUSE_MS = 100;
 const SWEEP_AT_ONCE = 200;
 const SWEEP_EVERY_MS = 30_000;
 const CLOCKS_APART_MS = 1_000;
@@ -78,7 +80,7 @@ export async function reconcile({ store, queue, clock, log }: ReconcilerDeps, op
   const looked = looks.flatMap((look) => (look.status === "fulfilled" && look.value !== undefined ? [look.value] : []));
   const offers = [...waiting, ...looked];
   if (offers.length > 0) await queue.add(offers, { mostlyThere: true });
-  if (runIds.length === LOOKS_AT_ONCE && failed.length === 0) return 0;
+  if (runIds.length === LOOKS_AT_ONCE && failed.length === 0) return FULL_PAGE_PAUSE_MS;
   if (nextAtMs === undefined) return Number.POSITIVE_INFINITY;
   const inMs = nextAtMs - clock.nowMs();
   // The store named a time to come. Where it lies in the past, this machine's clock is ahead, and says nothing about when to look.

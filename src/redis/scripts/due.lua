@@ -1,4 +1,4 @@
--- Lists the runs to look at now. Stands alone and writes nothing.
+-- Lists the runs to look at now, those that came due last first: a lease that has just lapsed must not wait behind a backlog. Stands alone and writes nothing.
 -- KEYS 1 dispatch, 2 timers
 -- ARGV 1 limit
 -- Returns {run ids, when the next one is due (epoch ms) or ""}
@@ -7,7 +7,7 @@ local time = redis.call("TIME")
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 local ids, seen, next_at = {}, {}, nil
 for _, set in ipairs(KEYS) do
-  for _, id in ipairs(redis.call("ZRANGEBYSCORE", set, "-inf", now, "LIMIT", 0, ARGV[1])) do
+  for _, id in ipairs(redis.call("ZREVRANGEBYSCORE", set, now, "-inf", "LIMIT", 0, ARGV[1])) do
     if not seen[id] and #ids < tonumber(ARGV[1]) then
       seen[id] = true
       ids[#ids + 1] = id
