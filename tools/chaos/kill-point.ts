@@ -78,7 +78,10 @@ function stepOf({ name, args }: Command, scriptName: (sha1: string) => string | 
   const script = scriptName(String(args[0])) ?? "";
   if (script !== "record") return STEP_OF_SCRIPT[script];
   // The short arguments travel as one JSON object, behind the keys. A journal's keys: m:… for a model's answer, t:… for a tool's result.
-  const key = args.flat().map((arg) => /"key":"([mtx]):/.exec(String(arg))?.[1]).find((kind) => kind !== undefined);
+  const key = args
+    .flat()
+    .map((arg) => /"key":"([mtx]):/.exec(String(arg))?.[1])
+    .find((kind) => kind !== undefined);
   if (key === undefined) throw new Error("A record script came without its journal key: the kill point no longer reads its arguments.");
   return key === "m" ? "journal" : "result";
 }

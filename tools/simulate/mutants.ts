@@ -166,7 +166,14 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
   "time-is-ignored": {
     what: "a run begins before its time",
     caughtBy: ["not-before-is-respected"],
-    store: before("begin", (run) => void (run.info.status === "queued" && delete run.info.notBeforeMs)),
+    // A delayed run has no job before its time, so the reconciler must be early, too.
+    store: (store, world) => ({
+      ...before("begin", (run) => void (run.info.status === "queued" && delete run.info.notBeforeMs))(store, world),
+      due: (limit) => {
+        for (const run of world.runs.values()) if (run.info.status === "queued") run.lookAtMs = world.clock.nowMs();
+        return store.due(limit);
+      },
+    }),
   },
   "stale-wakes-begin": {
     what: "a job of an earlier wake begins the run",
