@@ -1,16 +1,9 @@
 /** What one hop needs from outside. The worker plugs the store in; tests plug memory in. */
-import type { RunEvent } from "../protocol/events.ts";
-import type { Intent, Usage } from "../protocol/run.ts";
-import type { LiveChunk, StopReason } from "../protocol/run-store.ts";
+import type { Intent } from "../protocol/run.ts";
+import type { Fact, LiveChunk, StopReason } from "../protocol/run-store.ts";
 
-export interface JournalWrite {
-  readonly key: string;
-  readonly valueJson: string;
-  readonly usage: Usage;
-  readonly turns: 0 | 1;
-  readonly event: RunEvent | undefined;
-  readonly closesIntent?: string;
-}
+/** A fact without what the attempt it is bound to says. */
+export type JournalWrite = Omit<Fact, "runId" | "token" | "hop">;
 
 /** The journal of one hop, bound to one attempt. */
 export interface HopJournal {

@@ -3,7 +3,7 @@ import { beforeEach, describe, expect, test } from "vitest";
 import { systemClock } from "../../src/clock.ts";
 import { addressOf } from "../../src/redis/connection.ts";
 import { checkRedis } from "../../src/redis/start-up-checks.ts";
-import { gapAfter, judge, openLoadedFleet } from "../support/redis-load.ts";
+import { gapAfter, judge, openLoadedFleet, step } from "../support/redis-load.ts";
 import { missingPrograms, openServerRoom, redisCli, startSentinelSetup } from "../support/redis-servers.ts";
 
 const DOWN_AFTER_MS = 1_500;
@@ -15,14 +15,14 @@ beforeEach((context) => {
 
 async function setup() {
   const room = openServerRoom();
-  const sentinel = await startSentinelSetup(room, DOWN_AFTER_MS);
-  const loaded = await openLoadedFleet(sentinel.url);
+  const sentinel = await step("the start of the sentinels", startSentinelSetup(room, DOWN_AFTER_MS));
+  const loaded = await step("the start of the fleet", openLoadedFleet(sentinel.url));
   return {
     ...loaded,
     ...sentinel,
     async [Symbol.asyncDispose]() {
-      await loaded.bundle[Symbol.asyncDispose]();
-      await room[Symbol.asyncDispose]();
+      await step("the close of the fleet", loaded.bundle[Symbol.asyncDispose]());
+      await step("the end of the servers", room[Symbol.asyncDispose]());
     },
   };
 }
@@ -32,12 +32,12 @@ describe.concurrent("a failover", { tags: ["sentinel", "redis", "processes", "sl
     await using it = await setup();
     const { effects } = it;
     const redis = it.bundle.redis();
-    expect(await checkRedis(redis)).toMatchObject({ evictionPolicy: "noeviction" });
+    expect(await step("the check", checkRedis(redis))).toMatchObject({ evictionPolicy: "noeviction" });
     expect(addressOf(redis)).toBe("main of 3 sentinels");
     const running = it.load(120);
     await it.effectsSeen(30);
     const killedAtMs = systemClock.nowMs();
-    await it.primary.kill();
+    await step("the kill", it.primary.kill());
     const verdict = await judge(running, effects);
     console.log(
       `Sentinel: ${gapAfter(effects, killedAtMs)} ms without an effect after the kill; ${running.refused()} submits refused, ${it.repeatedCalls(120)} model calls repeated`,

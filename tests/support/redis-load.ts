@@ -54,21 +54,19 @@ export interface Load {
 type AcceptedRun = Pick<RunHandle, "id" | "status"> & { result(options: { timeoutMs: number }): Promise<{ readonly status: string }> };
 type Submit = (key: string) => Promise<AcceptedRun>;
 
-/** A submit that is never answered would only time the test out; it says which one it was. */
-async function answered<T>(key: string, submit: Promise<T>): Promise<T> {
+/** Work that never ends would only time the test out; so it says which it was. */
+export async function step<T>(name: string, work: PromiseLike<T>, withinMs = 25_000): Promise<T> {
   const ended = new AbortController();
-  const late = systemClock.sleep(PATIENCE_MS, ended.signal).then(() => {
-    throw new Error(`The submit of ${key} was not answered for ${PATIENCE_MS} ms.`);
+  const late = systemClock.sleep(withinMs, ended.signal).then(() => {
+    throw new Error(`${name} was not done within ${withinMs} ms.`);
   });
   late.catch(() => undefined);
   try {
-    return await Promise.race([submit, late]);
+    return await Promise.race([work, late]);
   } finally {
-    ended.abort("answered");
+    ended.abort("done");
   }
 }
-
-const PATIENCE_MS = 30_000;
 
 /** Submits `count` runs, a few at a time, each until it is accepted: as a caller does who holds to his idempotency key. */
 export function startLoad(submit: Submit, count: number, atOnce = 4, pauseMs = 20): Load {
@@ -78,7 +76,7 @@ export function startLoad(submit: Submit, count: number, atOnce = 4, pauseMs = 2
   const one = async (key: string): Promise<AcceptedRun> => {
     for (;;) {
       try {
-        return await answered(key, submit(key));
+        return await step(`the submit of ${key}`, submit(key));
       } catch (error) {
         if (!isFleetError(error) || error.code !== "BACKEND_UNREACHABLE") throw error;
         refused += 1;
@@ -107,13 +105,13 @@ export interface Verdict {
 
 /** Waits for every accepted run, and holds the results against the effects. */
 export async function judge(load: Load, { byRun }: Pick<Effects, "byRun">, withinMs = 15_000): Promise<Verdict> {
-  await load.done;
+  await step("the load", load.done, 40_000);
   const ended: Record<string, number> = {};
   const statuses = load.accepted.map(async (run) => {
     const { status } = await run.result({ timeoutMs: withinMs }).catch(() => run.status());
     ended[status] = (ended[status] ?? 0) + 1;
   });
-  await Promise.all(statuses);
+  await step("the reading of the results", Promise.all(statuses), withinMs + 10_000);
   const ids = new Set(load.accepted.map(({ id }) => id));
   return {
     accepted: ids.size,

@@ -1,13 +1,10 @@
 /** Times: one durable step, one handoff, the first live text. */
 import { randomUUID } from "node:crypto";
 import { Agent } from "@openai/agents";
-import { createRedisRunStore } from "../../src/redis/redis-run-store.ts";
-import { systemClock } from "../../src/clock.ts";
-import { connectRedis } from "../../src/redis/connection.ts";
 import { NO_USAGE } from "../../src/protocol/run.ts";
 import { startFakeProvider } from "../../src/testing/fake-provider.ts";
 import { createFleet } from "../../src/index.ts";
-import { openRig, submitAll } from "./rig.ts";
+import { openHeldRun, openRig, submitAll } from "./rig.ts";
 import { graphOf, instantModel } from "./shapes.ts";
 import { round, spread } from "./statistics.ts";
 
@@ -15,21 +12,7 @@ type Spread = { readonly p50: number; readonly p99: number };
 
 /** What journaling one model answer of 2 kB adds to it, with one call in flight. Milliseconds. */
 export async function measureStep(redisUrl: string, samples = 2_000): Promise<Spread> {
-  const redis = connectRedis({ url: redisUrl, role: "producer", name: "bench-step" });
-  const store = createRedisRunStore({ redis, clock: systemClock, prefix: `b${randomUUID().slice(0, 8)}` });
-  const runId = "r0-01jd3xk2v7w8y9z0a1b2c3d4e5";
-  const submission = {
-    agent: "a",
-    queue: "q",
-    tenant: "t",
-    priority: "normal",
-    itemsJson: "[]",
-    contextJson: "{}",
-    metadataJson: "{}",
-    settingsJson: "{}",
-  } as const;
-  await store.submit({ ...submission, runId, inputHash: "h", delayMs: 0, deadlineMs: 3_600_000, maxHops: 3 });
-  await store.begin({ runId, wake: 0, token: "bench", workerId: "bench", leaseMs: 600_000, maxDeaths: 1 });
+  const { store, runId, close } = await openHeldRun(redisUrl);
   const valueJson = JSON.stringify({ v: 1, text: "x".repeat(2_000) });
   const times: number[] = [];
   for (let index = 0; index < samples + 100; index += 1) {
@@ -38,8 +21,7 @@ export async function measureStep(redisUrl: string, samples = 2_000): Promise<Sp
     await store.record({ runId, token: "bench", hop: 0, key: `m:0:${index}`, valueJson, usage: NO_USAGE, turns: 0, event });
     if (index >= 100) times.push(performance.now() - startedAt);
   }
-  await store.close();
-  redis.disconnect();
+  await close();
   return spread(times);
 }
 

@@ -1,33 +1,16 @@
 /** What live text costs Redis: CPU per delta, with one follower and with fifty. */
-import { randomUUID } from "node:crypto";
 import { systemClock } from "../../src/clock.ts";
 import { createProducer } from "../../src/producer.ts";
-import { connectRedis } from "../../src/redis/connection.ts";
 import { createRedisLiveText } from "../../src/redis/redis-live-text.ts";
-import { createRedisRunStore } from "../../src/redis/redis-run-store.ts";
+import { openHeldRun } from "./rig.ts";
 import { round } from "./statistics.ts";
 
 const DELTAS = 300;
 const TEXT = "a piece of about forty characters here. ";
 
 export async function measureLiveCpu(redisUrl: string, followers: number): Promise<number> {
-  const prefix = `b${randomUUID().slice(0, 8)}`;
-  const redis = connectRedis({ url: redisUrl, role: "producer", name: "bench-live" });
-  const store = createRedisRunStore({ redis, clock: systemClock, prefix });
+  const { prefix, redis, runId, close } = await openHeldRun(redisUrl);
   const live = createRedisLiveText({ redis, prefix });
-  const runId = "r0-01jd3xk2v7w8y9z0a1b2c3d4e5";
-  const submission = {
-    agent: "a",
-    queue: "q",
-    tenant: "t",
-    priority: "normal",
-    itemsJson: "[]",
-    contextJson: "{}",
-    metadataJson: "{}",
-    settingsJson: "{}",
-  } as const;
-  await store.submit({ ...submission, runId, inputHash: "h", delayMs: 0, deadlineMs: 3_600_000, maxHops: 3 });
-  await store.begin({ runId, wake: 0, token: "bench", workerId: "bench", leaseMs: 600_000, maxDeaths: 1 });
   await using producer = createProducer({ redis: redisUrl, prefix });
   const stop = new AbortController();
   const total = DELTAS * TEXT.length;
@@ -52,7 +35,6 @@ export async function measureLiveCpu(redisUrl: string, followers: number): Promi
   await Promise.all(following);
   const perDelta = ((await cpuUs()) - before) / DELTAS;
   stop.abort();
-  await store.close();
-  redis.disconnect();
+  await close();
   return round(perDelta);
 }

@@ -4,7 +4,9 @@ import type { Model } from "@openai/agents";
 import type { Redis } from "ioredis";
 import type { AgentMap } from "../../src/agents/catalog.ts";
 import { createFleet, type Fleet } from "../../src/index.ts";
+import { systemClock } from "../../src/clock.ts";
 import { connectRedis } from "../../src/redis/connection.ts";
+import { createRedisRunStore } from "../../src/redis/redis-run-store.ts";
 import { silentLog } from "../../src/telemetry/log.ts";
 
 export interface Settled {
@@ -47,6 +49,27 @@ export function openRig<const M extends AgentMap>(
     startWorker: async (concurrency) => void (await fleet.worker({ concurrency, log })),
     async close() {
       await fleet.close();
+      redis.disconnect();
+    },
+  };
+}
+
+/** A run that an attempt holds, without a worker: for measuring what the store does. */
+export async function openHeldRun(redisUrl: string) {
+  const prefix = `b${randomUUID().slice(0, 8)}`;
+  const redis = connectRedis({ url: redisUrl, role: "producer", name: "bench-held" });
+  const store = createRedisRunStore({ redis, clock: systemClock, prefix });
+  const runId = "r0-01jd3xk2v7w8y9z0a1b2c3d4e5";
+  const empty = { itemsJson: "[]", contextJson: "{}", metadataJson: "{}", settingsJson: "{}", inputHash: "h", delayMs: 0 } as const;
+  await store.submit({ ...empty, runId, agent: "a", queue: "q", tenant: "t", priority: "normal", deadlineMs: 3_600_000, maxHops: 3 });
+  await store.begin({ runId, wake: 0, token: "bench", workerId: "bench", leaseMs: 600_000, maxDeaths: 1 });
+  return {
+    prefix,
+    redis,
+    store,
+    runId,
+    async close() {
+      await store.close();
       redis.disconnect();
     },
   };
