@@ -7,6 +7,8 @@ import { gapAfter, judge, openLoadedFleet, step } from "../support/redis-load.ts
 import { missingPrograms, openServerRoom, redisCli, startSentinelSetup } from "../support/redis-servers.ts";
 
 const DOWN_AFTER_MS = 1_500;
+/** A sentinel that was starved of CPU for two seconds, or whose clock jumped, does nothing for thirty: its TILT mode. The fleet must sit that out, too. */
+const WITHIN_MS = 45_000;
 
 beforeEach((context) => {
   const missing = missingPrograms("redis-server", "redis-cli");
@@ -27,7 +29,7 @@ async function setup() {
   };
 }
 
-describe.concurrent("a failover", { tags: ["sentinel", "redis", "processes", "slow"] }, () => {
+describe.concurrent("a failover", { tags: ["sentinel", "redis", "processes", "slow"], timeout: 180_000 }, () => {
   test("I2 I3 I5 the primary is killed under load: no accepted run is lost or doubled, and the worker goes on", async () => {
     await using it = await setup();
     const { effects } = it;
@@ -38,7 +40,7 @@ describe.concurrent("a failover", { tags: ["sentinel", "redis", "processes", "sl
     await it.effectsSeen(30);
     const killedAtMs = systemClock.nowMs();
     await step("the kill", it.primary.kill());
-    const verdict = await judge(running, effects);
+    const verdict = await judge(running, effects, WITHIN_MS);
     console.log(
       `Sentinel: ${gapAfter(effects, killedAtMs)} ms without an effect after the kill; ${running.refused()} submits refused, ${it.repeatedCalls(120)} model calls repeated`,
     );
@@ -53,7 +55,7 @@ describe.concurrent("a failover", { tags: ["sentinel", "redis", "processes", "sl
     await it.effectsSeen(20);
     const frozenAtMs = systemClock.nowMs();
     it.primary.signal("SIGSTOP");
-    const verdict = await judge(running, effects);
+    const verdict = await judge(running, effects, WITHIN_MS);
     console.log(
       `Sentinel: ${gapAfter(effects, frozenAtMs)} ms without an effect after the freeze; ${running.refused()} submits refused, ${it.repeatedCalls(80)} model calls repeated`,
     );

@@ -105,7 +105,7 @@ export interface Verdict {
 
 /** Waits for every accepted run, and holds the results against the effects. */
 export async function judge(load: Load, { byRun }: Pick<Effects, "byRun">, withinMs = 15_000): Promise<Verdict> {
-  await step("the load", load.done, 40_000);
+  await step("the load", load.done, 40_000 + withinMs);
   const ended: Record<string, number> = {};
   const statuses = load.accepted.map(async (run) => {
     const { status } = await run.result({ timeoutMs: withinMs }).catch(() => run.status());

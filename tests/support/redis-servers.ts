@@ -200,7 +200,8 @@ export async function startSentinelSetup(room: ServerRoom, downAfterMs: number):
     settings: {
       "sentinel monitor": `main 127.0.0.1 ${primary.port} 2`,
       "sentinel down-after-milliseconds": `main ${downAfterMs}`,
-      "sentinel failover-timeout": "main 10000",
+      // Three sentinels that see the same death at once may split their votes; they vote again after twice this time.
+      "sentinel failover-timeout": "main 3000",
     },
   };
   const sentinels = await Promise.all(["s1", "s2", "s3"].map((name) => room.start(name, plan)));
