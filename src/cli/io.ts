@@ -47,5 +47,4 @@ export function oneLine(text: string, max: number): string {
 }
 
 /** Text without control characters other than line end and tab. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: removing control characters is what this is for.
 export const printable = (text: string): string => text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, "");

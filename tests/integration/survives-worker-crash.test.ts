@@ -2,16 +2,23 @@
 import { expect, test } from "vitest";
 import { createGate, setup, usualReply } from "../support/process-bundle.ts";
 
-test("I1 I3 I4: a run whose worker is SIGKILLed in a model call is finished by another worker", { tags: ["processes"] }, async () => {
+/** The first call of a model waits at the gate. */
+async function setupHeldAt(model: string) {
   const gate = createGate();
   let held = false;
-  await using bundle = await setup(async (call) => {
-    if (call.model === "closer-model" && !held) {
+  const bundle = await setup(async (call) => {
+    if (call.model === model && !held) {
       held = true;
       await gate.wait();
     }
     return usualReply(call);
   });
+  return { gate, bundle };
+}
+
+test("I1 I3 I4: a run whose worker is SIGKILLed in a model call is finished by another worker", { tags: ["processes"] }, async () => {
+  const { gate, bundle } = await setupHeldAt("closer-model");
+  await using _ = bundle;
   const first = await bundle.worker();
   const run = await bundle.producer.submit("opener", "hello");
   await gate.reached;
@@ -67,15 +74,8 @@ test("I8: followers see every turn once, and no text twice, across a SIGKILL in 
 });
 
 test("shutdown: SIGTERM finishes the model call that is in flight and releases the run unharmed", { tags: ["processes"] }, async () => {
-  const gate = createGate();
-  let held = false;
-  await using bundle = await setup(async (call) => {
-    if (call.model === "opener-model" && !held) {
-      held = true;
-      await gate.wait();
-    }
-    return usualReply(call);
-  });
+  const { gate, bundle } = await setupHeldAt("opener-model");
+  await using _ = bundle;
   const first = await bundle.worker();
   const run = await bundle.producer.submit("opener", "hello");
   await gate.reached;
