@@ -1,5 +1,5 @@
 /** What a fleet on Redis promises to whoever submits runs and operates workers. */
-import { Agent, tool } from "@openai/agents";
+import { Agent, type MCPServer, tool } from "@openai/agents";
 import { Queue, Worker } from "bullmq";
 import { expect, test } from "vitest";
 import { z } from "zod";
@@ -200,6 +200,39 @@ test("shutdown: a job that arrives while the worker stops goes back for another 
   expect(await late.result()).toMatchObject({ status: "completed" });
   expect(await held.result()).toMatchObject({ status: "completed" });
   expect(await late.status()).toMatchObject({ attempts: 1, deaths: 0 });
+});
+
+test("MCP servers are pooled: one connection a process for all its runs, closed with the worker", async () => {
+  const seen: string[] = [];
+  const server: MCPServer = {
+    name: "searcher",
+    cacheToolsList: true,
+    connect: async () => void seen.push("connect"),
+    close: async () => void seen.push("close"),
+    invalidateToolsCache: async () => undefined,
+    listTools: async () => [
+      {
+        name: "search",
+        description: "Searches.",
+        inputSchema: { type: "object", properties: {}, required: [], additionalProperties: false },
+      },
+    ],
+    callTool: async () => {
+      seen.push("search");
+      return [{ type: "text", text: "a hit" }];
+    },
+  };
+  await using bundle = await setupInProcess((call) =>
+    call.toolResults.length === 0 ? { toolCalls: [{ name: "search", arguments: {} }] } : { text: "found" },
+  );
+  const fleet = bundle.fleet({
+    a: new Agent({ name: "a", model: "m", mcpServers: [server] }),
+    b: new Agent({ name: "b", model: "m", mcpServers: [server] }),
+  });
+  const worker = await fleet.worker(bundle.workerOptions);
+  for (const agent of ["a", "b"] as const) expect(await (await fleet.submit(agent, "go")).result()).toMatchObject({ status: "completed" });
+  await worker.close();
+  expect(seen).toEqual(["connect", "search", "search", "close"]);
 });
 
 test("I2: a worker whose main loop hangs longer than its lease decides nothing when it comes back", async () => {
