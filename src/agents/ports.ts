@@ -1,6 +1,7 @@
 /** What one hop needs from outside. The worker plugs the store in; tests plug memory in. */
 import type { Intent } from "../protocol/run.ts";
-import type { Fact, LiveChunk, StopReason } from "../protocol/run-store.ts";
+import type { Fact, StopReason } from "../protocol/attempt.ts";
+import type { LiveChunk } from "../protocol/run-store.ts";
 
 /** A fact without what the attempt it is bound to says. */
 export type JournalWrite = Omit<Fact, "runId" | "token" | "hop">;

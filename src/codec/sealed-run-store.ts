@@ -3,18 +3,10 @@
  * scripts and its indexes see ids, names, states and numbers only; who stands above sees no difference.
  */
 import type { Json } from "../protocol/json.ts";
-import type {
-  Attempt,
-  BeginReply,
-  Fact,
-  Outcome,
-  Resolution,
-  ResolveReply,
-  RunStore,
-  StepReply,
-  Submission,
-  SubmitReply,
-} from "../protocol/run-store.ts";
+import type { Attempt, BeginReply, Fact, Outcome, StepReply } from "../protocol/attempt.ts";
+import type { Resolution, ResolveReply } from "../protocol/people.ts";
+import type { RunStore } from "../protocol/run-store.ts";
+import type { Submission, SubmitReply } from "../protocol/submission.ts";
 import type { PayloadCodec } from "./payload-codec.ts";
 import {
   mapApproval,

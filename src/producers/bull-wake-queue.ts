@@ -6,7 +6,7 @@ import { type JobsOptions, Queue } from "bullmq";
 import type { Redis } from "ioredis";
 import { jobIdOf } from "../protocol/ids.ts";
 import { type JobData, PROTOCOL_MAJOR, PROTOCOL_MINOR, type WakeJob } from "../protocol/job.ts";
-import type { WakeQueue } from "../protocol/run-store.ts";
+import type { WakeQueue } from "../protocol/wake-queue.ts";
 import { bullJobKey, bullPrefix, bullQueueName } from "../redis/keys.ts";
 
 export interface BullWakeQueueDeps {

@@ -1,7 +1,8 @@
 /** Deletes runs with everything that is kept of them: in the store, in the queue and in the live text. */
 import { FleetError } from "../protocol/errors.ts";
 import { isFinal } from "../protocol/run.ts";
-import type { LiveText, RemovedRun, RunStore, WakeQueue } from "../protocol/run-store.ts";
+import type { LiveText, RunStore } from "../protocol/run-store.ts";
+import type { RemovedRun, WakeQueue } from "../protocol/wake-queue.ts";
 import { reach } from "./backend.ts";
 
 export interface RemoveDeps {

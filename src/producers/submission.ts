@@ -6,7 +6,7 @@ import { DEFAULT_TENANT, idempotencyKeySchema, tenantSchema } from "../protocol/
 import { prioritySchema } from "../protocol/job.ts";
 import { encodeJson, type Json } from "../protocol/json.ts";
 import { LIMITS } from "../protocol/limits.ts";
-import type { Submission } from "../protocol/run-store.ts";
+import type { Submission } from "../protocol/submission.ts";
 
 const DAY_MS = 24 * 60 * 60 * 1_000;
 

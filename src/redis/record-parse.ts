@@ -14,7 +14,7 @@ import {
   runErrorSchema,
   runInfoSchema,
 } from "../protocol/run.ts";
-import type { Attempt } from "../protocol/run-store.ts";
+import type { Attempt } from "../protocol/attempt.ts";
 
 /** A hash as Redis gives it. */
 export type Fields = Readonly<Record<string, string>>;

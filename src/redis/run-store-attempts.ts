@@ -1,7 +1,8 @@
 /** What an attempt does with its run: begin, record, open an intent, end, and hold on. */
 import { z } from "zod";
 import { FINAL_STATUSES, runStatusSchema } from "../protocol/run.ts";
-import type { BeginCommand, BeginReply, EndCommand, EndReply, Fact, Outcome, RunStore, StepReply } from "../protocol/run-store.ts";
+import type { BeginCommand, BeginReply, EndCommand, EndReply, Fact, Outcome, StepReply } from "../protocol/attempt.ts";
+import type { RunStore } from "../protocol/run-store.ts";
 import { optionalWakeJobSchema, parseAttempt, parseFlat, parseStrings } from "./record-parse.ts";
 import {
   answered,

@@ -1,7 +1,8 @@
 /** What people say about a run: cancel it, resolve an unknown effect, decide on a tool call. */
 import { z } from "zod";
 import { FINAL_STATUSES } from "../protocol/run.ts";
-import type { Resolution, ResolveReply, RunStore } from "../protocol/run-store.ts";
+import type { Resolution, ResolveReply } from "../protocol/people.ts";
+import type { RunStore } from "../protocol/run-store.ts";
 import { parseWakeJob } from "./record-parse.ts";
 import { answered, callForStrings, JOURNAL_NET_MS, retentionArg, type ScriptArgs, type StoreContext } from "./run-store-context.ts";
 

@@ -1,7 +1,8 @@
 /** Puts new runs into Redis, and refuses them while there is still room for the running ones to end. */
 import { z } from "zod";
 import { LIMITS } from "../protocol/limits.ts";
-import type { RunStore, Submission, SubmitReply } from "../protocol/run-store.ts";
+import type { RunStore } from "../protocol/run-store.ts";
+import type { Submission, SubmitReply } from "../protocol/submission.ts";
 import { parseStrings, parseWakeJob } from "./record-parse.ts";
 import { answered, explained, IDEM_NET_MS, memoryFull, runCall, type StoreContext } from "./run-store-context.ts";
 import { runPipeline, runScript, type ScriptCall } from "./scripts.ts";

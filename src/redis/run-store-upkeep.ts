@@ -2,7 +2,8 @@
 import { z } from "zod";
 import { type AgentEntry, agentEntrySchema, type WorkerEntry, workerEntrySchema } from "../protocol/registry.ts";
 import { prioritySchema, type WakeJob } from "../protocol/job.ts";
-import type { HeldRun, RunStore } from "../protocol/run-store.ts";
+import type { HeldRun } from "../protocol/attempt.ts";
+import type { RunStore } from "../protocol/run-store.ts";
 import { indexMember } from "./keys.ts";
 import { parseWakeJob } from "./record-parse.ts";
 import { answered, callForString, explained, retentionArg, runCall, type StoreContext } from "./run-store-context.ts";

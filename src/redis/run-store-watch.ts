@@ -1,6 +1,7 @@
 /** Followers of runs and of stops: one subscriber connection for all of them, opened by the first. */
 import type { Redis } from "ioredis";
-import type { RunStore, StopReason } from "../protocol/run-store.ts";
+import type { StopReason } from "../protocol/attempt.ts";
+import type { RunStore } from "../protocol/run-store.ts";
 import { openSubscriber } from "./connection.ts";
 import { answered, type StoreContext } from "./run-store-context.ts";
 

@@ -1,6 +1,7 @@
 /** What an attempt does with its run, in memory: begin, record, open an intent, end, and hold on. */
 import type { WakeJob } from "../protocol/job.ts";
-import type { Attempt, BeginCommand, BeginReply, EndCommand, EndReply, Fact, RunStore, StepReply } from "../protocol/run-store.ts";
+import type { Attempt, BeginCommand, BeginReply, EndCommand, EndReply, Fact, StepReply } from "../protocol/attempt.ts";
+import type { RunStore } from "../protocol/run-store.ts";
 import { settleOutcome } from "./memory-run-outcomes.ts";
 import {
   appendEvent,

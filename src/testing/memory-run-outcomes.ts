@@ -2,7 +2,7 @@
 import type { WakeJob } from "../protocol/job.ts";
 import type { Retention } from "../protocol/retention.ts";
 import type { RunErrorInfo } from "../protocol/run.ts";
-import type { EndCommand, Outcome } from "../protocol/run-store.ts";
+import type { EndCommand, Outcome } from "../protocol/attempt.ts";
 import {
   appendEvent,
   copy,

@@ -1,5 +1,6 @@
 /** What people say about a run, in memory: cancel it, resolve an unknown effect, decide on a tool call. */
-import type { Resolution, ResolveReply, RunStore } from "../protocol/run-store.ts";
+import type { Resolution, ResolveReply } from "../protocol/people.ts";
+import type { RunStore } from "../protocol/run-store.ts";
 import type { Retention } from "../protocol/retention.ts";
 import { infoOf } from "./memory-run-reads.ts";
 import {

@@ -15,7 +15,8 @@ import {
   type RunInfo,
   type RunStatus,
 } from "../protocol/run.ts";
-import type { BeginReply, EndReply, StopReason, StoredEvent } from "../protocol/run-store.ts";
+import type { BeginReply, EndReply, StopReason } from "../protocol/attempt.ts";
+import type { StoredEvent } from "../protocol/run-store.ts";
 
 export const LOOK_MS = 5_000;
 export const MAX_LOOK_MS = 600_000;

@@ -3,7 +3,9 @@
  * `tests/support/run-store-suite.ts` runs against both.
  */
 import type { Clock } from "../clock.ts";
-import type { HeldRun, RemoveReply, RunStore, Submission, SubmitReply } from "../protocol/run-store.ts";
+import type { HeldRun } from "../protocol/attempt.ts";
+import type { RemoveReply, RunStore } from "../protocol/run-store.ts";
+import type { Submission, SubmitReply } from "../protocol/submission.ts";
 import { NO_USAGE } from "../protocol/run.ts";
 import type { Retention } from "../protocol/retention.ts";
 import type { WakeJob } from "../protocol/job.ts";

@@ -1,7 +1,7 @@
 /** A wake queue in memory, for tests: the order in which BullMQ would give the wakes out. */
 import { jobIdOf } from "../protocol/ids.ts";
 import type { WakeJob } from "../protocol/job.ts";
-import type { WakeQueue } from "../protocol/run-store.ts";
+import type { WakeQueue } from "../protocol/wake-queue.ts";
 
 export interface MemoryWakeQueue extends WakeQueue {
   /** The next wake of a queue, which then counts as taken. */

@@ -2,7 +2,7 @@
 import { writeSync } from "node:fs";
 import { parentPort, workerData } from "node:worker_threads";
 import { systemClock } from "../clock.ts";
-import type { HeldRun } from "../protocol/run-store.ts";
+import type { HeldRun } from "../protocol/attempt.ts";
 import { connectRedis } from "../redis/connection.ts";
 import { createRedisRunStore } from "../redis/redis-run-store.ts";
 import { beatEveryMs, type FromThread, renewHeld, STALLED_LEASES, type ThreadData, type ToThread } from "./heartbeat.ts";

@@ -4,7 +4,8 @@
  * long and never renewed (docs/decisions/0003-leases-not-locks.md), because their renewal is refused when Redis' memory is full.
  */
 import { Worker } from "node:worker_threads";
-import type { HeldRun, RunStore } from "../protocol/run-store.ts";
+import type { HeldRun } from "../protocol/attempt.ts";
+import type { RunStore } from "../protocol/run-store.ts";
 
 export interface HeartbeatOptions {
   /**

@@ -3,7 +3,7 @@
  * is dead. Only differences are sent, once per turn of the event loop, and one message at a time: a supervisor that does not listen costs no
  * memory. What is lost on the way (a death between begin and report) is left to the lease.
  */
-import type { HeldRun } from "../protocol/run-store.ts";
+import type { HeldRun } from "../protocol/attempt.ts";
 import type { FromChild, Started } from "./supervisor-messages.ts";
 
 export interface HeldReport {

@@ -1,6 +1,7 @@
 /** Plugs the run store into the journal port of a hop. The store's answers stop the attempt where it should stop. */
 import type { HopJournal } from "../agents/ports.ts";
-import type { Attempt, RunStore } from "../protocol/run-store.ts";
+import type { Attempt } from "../protocol/attempt.ts";
+import type { RunStore } from "../protocol/run-store.ts";
 import type { HeldRun } from "./held-runs.ts";
 
 /** The attempt may go no further: another has the run, or it was told to stop. The held run knows why. */

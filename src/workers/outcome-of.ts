@@ -5,7 +5,7 @@ import type { HopResult } from "../agents/run-hop.ts";
 import { classifyFailure, type Failure } from "../models/classify.ts";
 import type { ErrorCode } from "../protocol/errors.ts";
 import { cut, LIMITS } from "../protocol/limits.ts";
-import type { Attempt, Outcome } from "../protocol/run-store.ts";
+import type { Attempt, Outcome } from "../protocol/attempt.ts";
 import { laneDelayMs, RETRY_POLICY, retryDelayMs } from "./retry-policy.ts";
 
 export interface OutcomeParts {

@@ -8,22 +8,23 @@
  */
 import { randomUUID } from "node:crypto";
 import type { ModelProvider } from "@openai/agents";
-import { type Catalog, type CatalogEntry, declaredPolicy } from "../agents/catalog.ts";
+import type { Catalog, CatalogEntry } from "../agents/catalog.ts";
 import { type HopResult, runHop } from "../agents/run-hop.ts";
 import { type TrackedContext, trackContext } from "../agents/run-context.ts";
-import type { LostCall, Reconciled } from "../agents/tool-policy.ts";
 import type { Clock } from "../clock.ts";
 import { classifyFailure } from "../models/classify.ts";
 import { type ErrorCode, isFleetError } from "../protocol/errors.ts";
 import type { WakeJob } from "../protocol/job.ts";
 import type { Json } from "../protocol/json.ts";
-import type { Intent } from "../protocol/run.ts";
 import type { Retention } from "../protocol/retention.ts";
-import type { Attempt, BeginCommand, BeginReply, LiveText, Outcome, RunStore, WakeQueue } from "../protocol/run-store.ts";
+import type { Attempt, BeginCommand, BeginReply, Outcome } from "../protocol/attempt.ts";
+import type { LiveText, RunStore } from "../protocol/run-store.ts";
+import type { WakeQueue } from "../protocol/wake-queue.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { HeldRun, HeldRuns } from "./held-runs.ts";
 import { createHopJournal } from "./hop-journal.ts";
 import { createLiveWriter } from "./live-writer.ts";
+import { reconcileLostCalls } from "./lost-calls.ts";
 import { outcomeOf } from "./outcome-of.ts";
 import { RETRY_POLICY, retryDelayMs } from "./retry-policy.ts";
 
@@ -73,7 +74,7 @@ export async function processWake(deps: WakeDeps, runId: string, wake: number, o
   try {
     const outcome = await unlessStuck(deps, begun.attempt, held, attemptHop(deps, begun.attempt, begun.itemsJson, held));
     if (outcome !== undefined) await settle(deps, begun.attempt, outcome);
-    if (begun.attempt.openIntents.length > 0) await reconcileLostCalls(deps, begun.attempt);
+    for (const next of await reconcileLostCalls(deps, begun.attempt)) await offer(deps, next);
   } finally {
     deps.held.release(held);
   }
@@ -181,45 +182,6 @@ function notHere({ clock, random, log }: WakeDeps, { agent, runId, queue, mispla
   const message = `A worker of queue ${queue} does not hold agent ${agent}.`;
   return { type: "retry", misplaced: true, notBeforeMs: clock.nowMs() + retryDelayMs(misplaced, random()), error: { code, message } };
 }
-
-/**
- * Asks the tools that can find out what became of their lost calls. The run is suspended already, so that a crash in here leaves it where
- * a person sees it; each answer goes the way a person's would.
- */
-async function reconcileLostCalls(deps: WakeDeps, attempt: Attempt): Promise<void> {
-  const entry = deps.catalog.get(attempt.agent);
-  for (const intent of attempt.openIntents) {
-    const policy = entry === undefined ? "ask" : (declaredPolicy(entry, intent.tool)?.onCrash ?? "ask");
-    if (typeof policy === "string") continue;
-    const found = await askTool(deps, policy.reconcile, lostCall(attempt, intent), intent.tool);
-    if (found === undefined) continue;
-    const resolution = "ran" in found ? ({ type: "ran", resultJson: JSON.stringify(found.ran) } as const) : ({ type: "not-run" } as const);
-    const reply = await deps.store.resolve(attempt.runId, intent.callId, resolution, deps.options.retentionMs);
-    if (reply.status === "resolved" && reply.next !== undefined) await offer(deps, reply.next);
-  }
-}
-
-async function askTool(
-  { log }: WakeDeps,
-  reconcile: (call: LostCall) => Reconciled | Promise<Reconciled>,
-  call: LostCall,
-  tool: string,
-): Promise<Reconciled> {
-  try {
-    return await reconcile(call);
-  } catch (err) {
-    log.warn({ event: "reconcile.errored", runId: call.runId, tool, err }, "a reconcile function failed; a person is asked");
-    return undefined;
-  }
-}
-
-const lostCall = ({ runId, tenant }: Attempt, { callId, arguments: args }: Intent): LostCall => ({
-  runId,
-  callId,
-  tenant,
-  arguments: args,
-  idempotencyKey: `${runId}/${callId}`,
-});
 
 async function openContext({ makeContext }: WakeDeps, { tenant, contextJson }: Attempt): Promise<TrackedContext> {
   // Written by a producer that checked it to be an object. Read twice: the user's code gets a copy of its own.

@@ -4,7 +4,8 @@
  */
 import type { Clock } from "../clock.ts";
 import type { Retention } from "../protocol/retention.ts";
-import type { RunStore, WakeQueue } from "../protocol/run-store.ts";
+import type { RunStore } from "../protocol/run-store.ts";
+import type { WakeQueue } from "../protocol/wake-queue.ts";
 import type { Log } from "../telemetry/log.ts";
 
 export interface ReconcilerOptions {

@@ -9,7 +9,7 @@
  */
 import type { Clock } from "../clock.ts";
 import { FleetError } from "../protocol/errors.ts";
-import type { HeldRun } from "../protocol/run-store.ts";
+import type { HeldRun } from "../protocol/attempt.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { Child, ChildEnd } from "./supervisor-child.ts";
 import type { FromChild, Started } from "./supervisor-messages.ts";

@@ -3,7 +3,9 @@ import { ulid } from "ulid";
 import type { RunEvent } from "../../src/protocol/events.ts";
 import type { WorkerEntry } from "../../src/protocol/registry.ts";
 import type { Intent, Usage } from "../../src/protocol/run.ts";
-import type { Attempt, BeginCommand, EndReply, Fact, LiveText, Outcome, RunStore, Submission } from "../../src/protocol/run-store.ts";
+import type { Attempt, BeginCommand, EndReply, Fact, Outcome } from "../../src/protocol/attempt.ts";
+import type { LiveText, RunStore } from "../../src/protocol/run-store.ts";
+import type { Submission } from "../../src/protocol/submission.ts";
 
 export interface StoreUnderTest {
   readonly store: RunStore;

@@ -2,7 +2,8 @@
  * Fleets with one known defect each. An invariant that nobody has seen fail is not one: each mutant must be caught, by one of the
  * invariants that it names. They wrap the store, the queue or the live text; the fleet's own code stays as it is.
  */
-import type { LiveText, RunStore, WakeQueue } from "../../src/protocol/run-store.ts";
+import type { LiveText, RunStore } from "../../src/protocol/run-store.ts";
+import type { WakeQueue } from "../../src/protocol/wake-queue.ts";
 import { isFinal } from "../../src/protocol/run.ts";
 import { appendEvent, type MemoryRun, type MemoryWorld, stamp } from "../../src/testing/memory-run-state.ts";
 import type { MemoryWakeQueue } from "../../src/testing/memory-wake-queue.ts";

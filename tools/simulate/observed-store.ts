@@ -1,15 +1,7 @@
 /** The store as the monitor watches it: each command's answer is held against the state before and after it, and against the account. */
-import type {
-  BeginCommand,
-  BeginReply,
-  EndCommand,
-  EndReply,
-  Fact,
-  RunStore,
-  StepReply,
-  Submission,
-  SubmitReply,
-} from "../../src/protocol/run-store.ts";
+import type { BeginCommand, BeginReply, EndCommand, EndReply, Fact, StepReply } from "../../src/protocol/attempt.ts";
+import type { RunStore } from "../../src/protocol/run-store.ts";
+import type { Submission, SubmitReply } from "../../src/protocol/submission.ts";
 import type { Usage } from "../../src/protocol/run.ts";
 import { type Account, type Monitor, snapshotOf } from "./monitor.ts";
 import type { Actor } from "./scheduler.ts";

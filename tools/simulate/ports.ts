@@ -1,5 +1,6 @@
 /** The ports as one simulated process reaches them: each call and each answer is a point, and a call may be lost, repeated or cut off. */
-import type { LiveText, RunStore, WakeQueue } from "../../src/protocol/run-store.ts";
+import type { LiveText, RunStore } from "../../src/protocol/run-store.ts";
+import type { WakeQueue } from "../../src/protocol/wake-queue.ts";
 import type { Actor, Scheduler } from "./scheduler.ts";
 
 /** What becomes of one call over the wire. */

@@ -1,0 +1,143 @@
+/** What one attempt at a run says to the store and hears from it: begin, facts, intents, and what it decided. */
+import type { RunEvent } from "./events.ts";
+import type { Priority, WakeJob } from "./job.ts";
+import type { Json } from "./json.ts";
+import type { Retention } from "./retention.ts";
+import type { Approval, Decision, FinalStatus, Intent, RunErrorInfo, RunStatus, Suspension, Usage } from "./run.ts";
+
+export interface BeginCommand {
+  readonly runId: string;
+  readonly wake: number;
+  /** Made by the worker for this attempt; fences everything the attempt decides. */
+  readonly token: string;
+  readonly workerId: string;
+  /** How long the attempt holds the run without renewal. */
+  readonly leaseMs: number;
+  /** Attempts in a row that may die before the run is given up (RUN_CRASHED). */
+  readonly maxDeaths: number;
+}
+
+/** What an attempt needs to know of its run. */
+export interface Attempt {
+  readonly runId: string;
+  readonly token: string;
+  readonly wake: number;
+  readonly attempt: number;
+  readonly hop: number;
+  readonly maxHops: number;
+  readonly agent: string;
+  readonly entryAgent: string;
+  readonly tenant: string;
+  readonly queue: string;
+  readonly priority: Priority;
+  readonly contextJson: string;
+  readonly settingsJson: string;
+  readonly metadataJson: string;
+  readonly retries: number;
+  readonly resamples: number;
+  /** Workers that took this hop without holding its agent. */
+  readonly misplaced: number;
+  /** Journaled top-level turns of the hops before this one. */
+  readonly turnsBefore: number;
+  readonly deadlineAtMs: number;
+  /** True when this hop may have journal entries to replay. */
+  readonly hasJournal: boolean;
+  readonly openIntents: readonly Intent[];
+  /** By call id; recorded by `decide`. */
+  readonly decisions: ReadonlyMap<string, Decision>;
+}
+
+export type BeginReply =
+  | { readonly status: "begun"; readonly attempt: Attempt; readonly itemsJson: readonly string[] }
+  /** Nothing to do: the run is final, gone, held by a living attempt, another wake is due, or it is not time yet. The job ends without effect. */
+  | { readonly status: "stale"; readonly why: "gone" | "final" | "wake" | "suspended" | "held" | "not-before" }
+  /** `begin` itself ended the run: cancelled, expired, or failed with RUN_CRASHED. */
+  | { readonly status: "ended"; readonly as: FinalStatus };
+
+/** A finished model or tool call. Write-once; accepted from superseded attempts too (I2). */
+export interface Fact {
+  readonly runId: string;
+  readonly token: string;
+  readonly hop: number;
+  /** `m:…` or `t:…`. */
+  readonly key: string;
+  readonly valueJson: string;
+  readonly usage: Usage;
+  /** 1 for a top-level model call, else 0. */
+  readonly turns: 0 | 1;
+  readonly event: RunEvent | undefined;
+  /** The intent that this fact answers. */
+  readonly closesIntent?: string;
+}
+
+export type StepReply =
+  /** `valueJson` is what is stored now: another attempt's value if that came first. */
+  | { readonly status: "recorded"; readonly valueJson: string; readonly current: boolean; readonly stop: StopReason | undefined }
+  | { readonly status: "gone" };
+
+/** Why a running attempt should stop: somebody cancelled, or the deadline passed. */
+export type StopReason = "cancelled" | "expired";
+
+export type IntentReply =
+  | { readonly status: "opened" }
+  | { readonly status: "superseded" }
+  | { readonly status: "stop"; readonly stop: StopReason };
+
+interface Settled {
+  /** Appended to the transcript. */
+  readonly itemsJson?: string;
+  /** The context as it is now, as JSON text. */
+  readonly contextJson?: string;
+}
+
+/** What an attempt decided. */
+export type Outcome =
+  | (Settled & { readonly type: "completed"; readonly output: Json })
+  | (Settled & {
+      readonly type: "handed-off";
+      readonly to: string;
+      /** The target's queue; absent when its code lives elsewhere and the registry must tell. */
+      readonly queue?: string;
+      readonly arguments?: string;
+      /** `itemsJson` replaces the transcript, because an input filter rewrote it. */
+      readonly replacesTranscript: boolean;
+    })
+  | {
+      readonly type: "suspended";
+      readonly suspension: Suspension;
+      readonly untilMs?: number;
+      readonly approvals?: readonly Approval[];
+      readonly error?: RunErrorInfo;
+    }
+  | {
+      readonly type: "retry";
+      readonly notBeforeMs: number;
+      readonly error: RunErrorInfo;
+      /** The worker does not hold the agent: counted in `misplaced`, not in `retries`. */
+      readonly misplaced?: true;
+      /** A journal entry to forget: a bad answer that would fail the same way for ever. Counted in `resamples`. */
+      readonly rejectKey?: string;
+    }
+  | { readonly type: "failed" | "blocked" | "refused"; readonly error: RunErrorInfo }
+  | { readonly type: StopReason }
+  /** The worker shuts down: another takes the run at once, nothing is counted. */
+  | { readonly type: "released" };
+
+export interface EndCommand {
+  readonly runId: string;
+  readonly token: string;
+  readonly outcome: Outcome;
+  /** How long a final run stays readable. */
+  readonly retentionMs: Retention;
+}
+
+export type EndReply =
+  /** `next` must be put into its queue; absent for final, suspended and not-yet-due runs. */
+  | { readonly status: "settled"; readonly as: RunStatus; readonly next: WakeJob | undefined }
+  /** Another attempt has the run, or it is final: nothing was written. */
+  | { readonly status: "superseded" };
+
+export interface HeldRun {
+  readonly runId: string;
+  readonly token: string;
+}

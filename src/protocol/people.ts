@@ -1,0 +1,23 @@
+/** What people say about a run, and what they are answered. */
+import type { WakeJob } from "./job.ts";
+import type { FinalStatus, RunInfo } from "./run.ts";
+
+export type CancelReply =
+  | { readonly status: "cancelled" }
+  /** An attempt is running: it was told, and ends as cancelled. */
+  | { readonly status: "requested" }
+  | { readonly status: "already-final"; readonly as: FinalStatus }
+  | { readonly status: "unknown" };
+
+/** A person's word on a call whose effect is unknown, or on a diverged replay. */
+export type Resolution =
+  | { readonly type: "ran"; readonly resultJson: string }
+  | { readonly type: "not-run" }
+  | { readonly type: "fail" }
+  /** `replay-diverged` only: forget the hop's journal and sample it anew. */
+  | { readonly type: "resample" };
+
+export type ResolveReply =
+  | { readonly status: "resolved"; readonly next: WakeJob | undefined }
+  | { readonly status: "not-open"; readonly info: RunInfo }
+  | { readonly status: "unknown" };

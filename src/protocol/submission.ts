@@ -1,0 +1,33 @@
+/** What a producer hands to the store, and what it is answered. */
+import type { Priority, WakeJob } from "./job.ts";
+
+/** A run as its producer made it. Ids are made by the client, so that a re-sent submit finds itself. */
+export interface Submission {
+  readonly runId: string;
+  readonly agent: string;
+  /** Absent when the producer does not know it: the registry then tells. */
+  readonly queue?: string;
+  readonly tenant: string;
+  readonly priority: Priority;
+  /** The SDK's input items, as JSON text of an array. */
+  readonly itemsJson: string;
+  /** The serialisable context, as JSON text of an object. */
+  readonly contextJson: string;
+  readonly metadataJson: string;
+  /** Agent-specific settings given at submit (such as an output schema), as JSON text. Default `{}`. */
+  readonly settingsJson: string;
+  readonly idempotencyKey?: string;
+  /** Hash of agent, input and context: the same key with another hash is a conflict. */
+  readonly inputHash: string;
+  readonly delayMs: number;
+  readonly deadlineMs: number;
+  readonly maxHops: number;
+}
+
+export type SubmitReply =
+  | { readonly status: "created"; readonly runId: string; readonly wake: WakeJob; readonly agentSeenAtMs: number | undefined }
+  /** The same id or the same idempotency key and input: the run that is there. `wake` to be put into its queue again if it is queued. */
+  | { readonly status: "duplicate"; readonly runId: string }
+  | { readonly status: "conflict"; readonly runId: string }
+  /** Only without a `queue`: nobody ever announced the agent. */
+  | { readonly status: "unknown-agent"; readonly known: readonly string[] };
