@@ -3,6 +3,8 @@
  * delay that is over resumes, a deadline ends its run. Every worker runs one; the store lets each run be looked at once.
  */
 import type { Clock } from "../clock.ts";
+import { jobIdOf } from "../protocol/ids.ts";
+import type { WakeJob } from "../protocol/job.ts";
 import type { Retention } from "../protocol/retention.ts";
 import type { RunStore } from "../protocol/run-store.ts";
 import type { WakeQueue } from "../protocol/wake-queue.ts";
@@ -48,10 +50,11 @@ async function loop(deps: ReconcilerDeps, options: ReconcilerOptions, signal: Ab
   const { clock, log } = deps;
   let sweepAtMs = clock.nowMs() + SWEEP_EVERY_MS;
   let complained = false;
+  const owed: Owed = new Map();
   while (!signal.aborted) {
     let pauseMs = options.everyMs ?? 1_000;
     try {
-      pauseMs = Math.min(pauseMs, await reconcile(deps, options));
+      pauseMs = Math.min(pauseMs, await reconcile(deps, options, owed));
       if (clock.nowMs() >= sweepAtMs) {
         // While there is something to delete it goes on with each round: runs may end faster than a fixed share is swept.
         const swept = await deps.store.sweep(SWEEP_AT_ONCE);
@@ -68,8 +71,21 @@ async function loop(deps: ReconcilerDeps, options: ReconcilerOptions, signal: Ab
   }
 }
 
+/**
+ * Wakes that the queue refused, by job id. Their runs' next look may be minutes away, for a look counts as made: without this, a queue that
+ * refuses now and then (memory full) would leave them lying long after it takes jobs again.
+ */
+export type Owed = Map<string, WakeJob>;
+
+/** Above this the oldest are left to their runs' next look. */
+const OWED_AT_MOST = 10_000;
+
 /** One round. Returns how long until the next is due, in milliseconds. */
-export async function reconcile({ store, queue, clock, log }: ReconcilerDeps, options: ReconcilerOptions): Promise<number> {
+export async function reconcile(
+  { store, queue, clock, log }: ReconcilerDeps,
+  options: ReconcilerOptions,
+  owed: Owed = new Map(),
+): Promise<number> {
   const { runIds, nextAtMs } = await store.due(LOOKS_AT_ONCE);
   const { rest, waiting } = (await store.glance?.(runIds)) ?? { rest: runIds, waiting: [] };
   const looks = await Promise.allSettled(rest.map((runId) => store.look(runId, options)));
@@ -79,11 +95,18 @@ export async function reconcile({ store, queue, clock, log }: ReconcilerDeps, op
   if (failed[0] !== undefined)
     log.warn({ event: "look.errored", count: failed.length, err: failed[0].reason }, "some runs cannot be looked at");
   const looked = looks.flatMap((look) => (look.status === "fulfilled" && look.value !== undefined ? [look.value] : []));
-  const offers = [...waiting, ...looked];
-  if (offers.length > 0) await queue.add(offers, { mostlyThere: true });
+  await offer(queue, [...waiting, ...looked], owed);
   if (runIds.length === LOOKS_AT_ONCE && failed.length === 0) return FULL_PAGE_PAUSE_MS;
   if (nextAtMs === undefined) return Number.POSITIVE_INFINITY;
   const inMs = nextAtMs - clock.nowMs();
   // The store named a time to come. Where it lies in the past, this machine's clock is ahead, and says nothing about when to look.
   return inMs < -CLOCKS_APART_MS ? Number.POSITIVE_INFINITY : Math.max(10, inMs);
+}
+
+async function offer(queue: WakeQueue, wakes: readonly WakeJob[], owed: Owed): Promise<void> {
+  for (const wake of wakes) owed.set(jobIdOf(wake.runId, wake.wake), wake);
+  for (const jobId of owed.keys()) if (owed.size > OWED_AT_MOST) owed.delete(jobId);
+  if (owed.size === 0) return;
+  await queue.add([...owed.values()], { mostlyThere: true });
+  owed.clear();
 }

@@ -1,13 +1,10 @@
-/** Which attempts a lost lease, a cancel and a clock that is wrong reach. */
+/** Which attempts a lost lease and a cancel reach. */
 import { expect, test } from "vitest";
-import { silentLog } from "../../../src/telemetry/log.ts";
 import { createMemoryRunStore } from "../../../src/testing/memory-run-store.ts";
-import { createMemoryWakeQueue } from "../../../src/testing/memory-wake-queue.ts";
-import { createVirtualClock, settleMicrotasks } from "../../../src/testing/virtual-clock.ts";
+import { createVirtualClock } from "../../../src/testing/virtual-clock.ts";
 import { createHeldRuns } from "../../../src/workers/held-runs.ts";
 import { renewHeld, startHeartbeat } from "../../../src/workers/heartbeat.ts";
-import { reconcile, startReconciler } from "../../../src/workers/reconciler.ts";
-import { begin, end, handedOff, policy, running, submission } from "../../support/run-store-fixture.ts";
+import { begin, end, handedOff, running } from "../../support/run-store-fixture.ts";
 
 test("I2: a lease that an ended attempt lost does not stop the run's next attempt in the same process", async () => {
   const store = createMemoryRunStore({ clock: createVirtualClock() });
@@ -37,44 +34,3 @@ test("a heartbeat closes while Redis is away", async () => {
   await new Promise((resolve) => setTimeout(resolve, 1_500));
   await heartbeat.close();
 }, 8_000);
-
-test("I3: a run that cannot be looked at does not keep the others from being looked after", async () => {
-  const clock = createVirtualClock();
-  const store = createMemoryRunStore({ clock });
-  const queue = createMemoryWakeQueue();
-  const [broken, whole] = [submission(), submission()];
-  await store.submit(broken);
-  await store.submit(whole);
-  await clock.advance(10_000);
-  const look: typeof store.look = async (runId, options) => {
-    if (runId === broken.runId) throw new Error("a record that cannot be read");
-    return store.look(runId, options);
-  };
-  await reconcile({ store: { ...store, look }, queue, clock, log: silentLog }, policy);
-  expect(queue.take("default")).toMatchObject({ runId: whole.runId });
-});
-
-test("a clock that is ahead of the store's does not make the reconciler ask without pause", async () => {
-  const clock = createVirtualClock();
-  const store = createMemoryRunStore({ clock });
-  await store.submit(submission());
-  const ahead = { ...clock, nowMs: () => clock.nowMs() + 600_000 };
-  const pauseMs = await reconcile({ store, queue: createMemoryWakeQueue(), clock: ahead, log: silentLog }, policy);
-  expect(pauseMs).toBeGreaterThan(1_000);
-});
-
-test("I9: final runs are swept as fast as they end", async () => {
-  const clock = createVirtualClock();
-  let left = 1_000;
-  const sweep = async (limit: number): Promise<number> => {
-    const swept = Math.min(limit, left);
-    left -= swept;
-    return swept;
-  };
-  const store = { ...createMemoryRunStore({ clock }), sweep };
-  const reconciler = startReconciler({ store, queue: createMemoryWakeQueue(), clock, log: silentLog }, policy);
-  await settleMicrotasks();
-  for (let second = 0; second < 40; second += 1) await clock.advance(1_000);
-  expect(left).toBe(0);
-  await reconciler.close();
-});
