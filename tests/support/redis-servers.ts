@@ -2,7 +2,7 @@
  * Redis servers of a test's own, as people run them: with TLS, users, sentinels, as a Cluster. All on loopback, all ended with the test.
  * They come from a `redis-server` on PATH; what is missing is said by `missingPrograms`.
  */
-import { execFile, spawn } from "node:child_process";
+import { execFile, execFileSync, spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { accessSync, constants, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -21,6 +21,14 @@ export function missingPrograms(...programs: readonly string[]): string | undefi
   const missing = programs.filter((program) => !folders.some((folder) => isProgram(join(folder, program))));
   return missing.length === 0 ? undefined : `needs ${missing.join(" and ")} on PATH`;
 }
+
+/** The path of a server program of at least this major version: in the folder that TEST_SERVERS names, else on PATH. */
+export function programOf(name: string, leastMajor: number): string | undefined {
+  const folders = [process.env["TEST_SERVERS"] ?? "", ...(process.env["PATH"] ?? "").split(delimiter)].filter((folder) => folder !== "");
+  return folders.map((folder) => join(folder, name)).find((path) => isProgram(path) && majorOf(path) >= leastMajor);
+}
+
+const majorOf = (path: string): number => Number(/\bv=(\d+)/.exec(execFileSync(path, ["--version"], { encoding: "utf8" }))?.[1] ?? 0);
 
 function isProgram(path: string): boolean {
   try {
@@ -49,7 +57,8 @@ export interface TestServer {
 export interface ServerPlan {
   /** Settings as on the command line, without the dashes: `{ appendonly: "yes" }`. An array gives a setting several times. */
   readonly settings?: Readonly<Record<string, string | readonly string[]>>;
-  readonly program?: "redis-server" | "valkey-server";
+  /** The name of a program on PATH, or a path. Default `redis-server`. */
+  readonly program?: string;
   readonly sentinel?: boolean;
 }
 

@@ -12,7 +12,7 @@ export const TAGS = [
   { name: "acl", description: "Starts a Redis with users: skipped, with the reason, without redis-server." },
   { name: "sentinel", description: "Starts a primary, a replica and three sentinels: skipped, with the reason, without redis-server." },
   { name: "cluster", description: "Starts a Redis Cluster of six: skipped, with the reason, without redis-server and redis-cli." },
-  { name: "valkey", description: "Starts a valkey-server: skipped, with the reason, where none is on PATH." },
+  { name: "newer-redis", description: "Starts a Redis 8 or a Valkey 8: skipped, with the reason, where there is none." },
   { name: "processes", description: "Starts further processes of its own, and may kill them." },
   { name: "contract", description: "Runs one suite against several implementations of a port." },
   { name: "slow", description: "Takes more than five seconds." },
