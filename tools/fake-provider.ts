@@ -4,7 +4,7 @@ import { defaultReply, type FakeRule } from "../src/testing/fake-provider.ts";
 import { startFakeProvider } from "../src/testing/fake-provider/server.ts";
 
 /** The desk's agents are told by their instructions; everybody else gets an echo, or the smallest value that fits the schema. */
-const reply: FakeRule = (call) => (call.instructions?.startsWith("Desk: ") ? supportDesk(call) : defaultReply(call));
+const reply: FakeRule = (call, gone) => (call.instructions?.startsWith("Desk: ") ? supportDesk(call) : defaultReply(call, gone));
 
 const [port = "8080", latencyMs = "0"] = process.argv.slice(2);
 const options = { reply, host: "0.0.0.0", port: Number(port), latencyMs: Number(latencyMs), keepsBodies: false };

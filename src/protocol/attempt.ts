@@ -141,3 +141,11 @@ export interface HeldRun {
   readonly runId: string;
   readonly token: string;
 }
+
+/** What a renewal finds out about the runs it was asked to keep. */
+export interface RenewReply {
+  /** The token no longer holds them. */
+  readonly lost: readonly string[];
+  /** Held on, but asked to stop: said again at each beat, because the message that said it first may have been lost. */
+  readonly stopped: readonly { readonly runId: string; readonly reason: StopReason }[];
+}

@@ -5,7 +5,18 @@
  * attempt's token, facts are not), I3 (one dispatch member per live run), I8 (first final state wins), I12 (a command may be sent twice:
  * the same token and operation get the first answer again).
  */
-import type { BeginCommand, BeginReply, EndCommand, EndReply, Fact, HeldRun, IntentReply, StepReply, StopReason } from "./attempt.ts";
+import type {
+  BeginCommand,
+  BeginReply,
+  EndCommand,
+  EndReply,
+  Fact,
+  HeldRun,
+  IntentReply,
+  RenewReply,
+  StepReply,
+  StopReason,
+} from "./attempt.ts";
 import type { RunEvent } from "./events.ts";
 import type { WakeJob } from "./job.ts";
 import type { Json } from "./json.ts";
@@ -58,8 +69,8 @@ export interface RunStore {
   record(fact: Fact): Promise<StepReply>;
   openIntent(runId: string, token: string, intent: Intent): Promise<IntentReply>;
   end(command: EndCommand): Promise<EndReply>;
-  /** Prolongs the leases. Returns the runs that this token no longer holds. */
-  renew(held: readonly HeldRun[], leaseMs: number): Promise<string[]>;
+  /** Prolongs the leases. */
+  renew(held: readonly HeldRun[], leaseMs: number): Promise<RenewReply>;
 
   cancel(runId: string, retentionMs: Retention): Promise<CancelReply>;
   resolve(runId: string, callId: string | undefined, resolution: Resolution, retentionMs: Retention): Promise<ResolveReply>;

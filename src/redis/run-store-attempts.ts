@@ -1,7 +1,7 @@
 /** What an attempt does with its run: begin, record, open an intent, end, and hold on. */
 import { z } from "zod";
 import { FINAL_STATUSES, runStatusSchema } from "../protocol/run.ts";
-import type { BeginCommand, BeginReply, EndCommand, EndReply, Fact, Outcome, StepReply } from "../protocol/attempt.ts";
+import type { BeginCommand, BeginReply, EndCommand, EndReply, Fact, Outcome, RenewReply, StepReply } from "../protocol/attempt.ts";
 import type { RunStore } from "../protocol/run-store.ts";
 import { optionalWakeJobSchema, parseAttempt, parseFlat, parseStrings } from "./record-parse.ts";
 import {
@@ -36,6 +36,7 @@ export function createAttempts(context: StoreContext): Attempts {
     end: (command) => end(context, command),
     async renew(held, leaseMs) {
       const lost: string[] = [];
+      const stopped: Array<RenewReply["stopped"][number]> = [];
       for (let from = 0; from < held.length; from += RENEW_CHUNK) {
         const chunk = held.slice(from, from + RENEW_CHUNK);
         const call = {
@@ -43,13 +44,17 @@ export function createAttempts(context: StoreContext): Attempts {
           keys: [keys.dispatch(), keys.retention(), ...chunk.map(({ runId }) => keys.run(runId))],
           args: [leaseMs, ...chunk.flatMap(({ runId, token }) => [runId, token])],
         } as const;
-        lost.push(...parseStrings(await answered(runScript(redis, call))));
+        const [lostHere, stoppedHere] = renewReplySchema.parse(await answered(runScript(redis, call)));
+        lost.push(...lostHere);
+        for (let at = 0; at < stoppedHere.length; at += 2)
+          stopped.push({ runId: stoppedHere[at] ?? "", reason: stopReasonSchema.parse(stoppedHere[at + 1]) });
       }
-      return lost;
+      return { lost, stopped };
     },
   };
 }
 
+const renewReplySchema = z.tuple([z.array(z.string()), z.array(z.string())]);
 const beginReplySchema = z.array(z.unknown());
 const finalStatusSchema = z.enum(FINAL_STATUSES);
 const stopReasonSchema = z.enum(["cancelled", "expired"]);

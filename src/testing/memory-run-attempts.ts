@@ -1,6 +1,6 @@
 /** What an attempt does with its run, in memory: begin, record, open an intent, end, and hold on. */
 import type { WakeJob } from "../protocol/job.ts";
-import type { Attempt, BeginCommand, BeginReply, EndCommand, EndReply, Fact, StepReply } from "../protocol/attempt.ts";
+import type { Attempt, BeginCommand, BeginReply, EndCommand, EndReply, Fact, RenewReply, StepReply } from "../protocol/attempt.ts";
 import type { RunStore } from "../protocol/run-store.ts";
 import { settleOutcome } from "./memory-run-outcomes.ts";
 import {
@@ -41,12 +41,17 @@ export function createMemoryAttempts(world: MemoryWorld): Attempts {
     end: async (command) => end(world, command),
     async renew(held, leaseMs) {
       const lost: string[] = [];
+      const stopped: Array<RenewReply["stopped"][number]> = [];
       for (const { runId, token } of held) {
         const run = world.runs.get(runId);
-        if (run !== undefined && isCurrent(run, token)) run.lookAtMs = world.clock.nowMs() + leaseMs + GRACE_MS;
-        else lost.push(runId);
+        if (run === undefined || !isCurrent(run, token)) {
+          lost.push(runId);
+          continue;
+        }
+        run.lookAtMs = world.clock.nowMs() + leaseMs + GRACE_MS;
+        if (run.stop !== undefined) stopped.push({ runId, reason: run.stop });
       }
-      return lost;
+      return { lost, stopped };
     },
   };
 }

@@ -80,8 +80,8 @@ export async function startFleetWorker(deps: FleetWorkerDeps, options: WorkerOpt
   });
   heartbeat = startHeartbeat(
     { redisUrl, prefix, leaseMs: options.leaseMs, endStalledProcess: options.endStalledProcess === true },
-    (lost) => {
-      for (const { runId, token } of lost) held.abort(runId, "superseded", token);
+    (told) => {
+      for (const { runId, token, why } of told) held.abort(runId, why, token);
     },
     (message) => log.warn({ event: "heartbeat.errored", message }, "leases could not be renewed; it goes on trying"),
   );

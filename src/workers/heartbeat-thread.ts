@@ -44,8 +44,8 @@ while (!closing.signal.aborted) {
   if (endStalledProcess && stalledMs >= STALLED_LEASES * leaseMs) endProcess(stalledMs);
   if (!mainLoopTicks || held.length === 0 || closing.signal.aborted) continue;
   try {
-    const lost = await renewHeld(store, held, leaseMs);
-    if (lost.length > 0) tell({ type: "lost", lost });
+    const told = await renewHeld(store, held, leaseMs);
+    if (told.length > 0) tell({ type: "told", told });
   } catch (error) {
     tell({ type: "errored", message: error instanceof Error ? error.message : String(error) });
   }

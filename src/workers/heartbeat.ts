@@ -4,7 +4,7 @@
  * long and never renewed (docs/decisions/0003-leases-not-locks.md), because their renewal is refused when Redis' memory is full.
  */
 import { Worker } from "node:worker_threads";
-import type { HeldRun } from "../protocol/attempt.ts";
+import type { HeldRun, StopReason } from "../protocol/attempt.ts";
 import type { RunStore } from "../protocol/run-store.ts";
 
 export interface HeartbeatOptions {
@@ -25,8 +25,13 @@ export interface ThreadData extends HeartbeatOptions {
 
 export type ToThread = { readonly type: "held"; readonly held: readonly HeldRun[] } | { readonly type: "close" };
 export type FromThread =
-  | { readonly type: "lost"; readonly lost: readonly HeldRun[] }
+  | { readonly type: "told"; readonly told: readonly ToldRun[] }
   | { readonly type: "errored"; readonly message: string };
+
+/** A held run that must not go on, and why. */
+export interface ToldRun extends HeldRun {
+  readonly why: StopReason | "superseded";
+}
 
 export interface Heartbeat {
   update(held: readonly HeldRun[]): void;
@@ -42,19 +47,26 @@ export const STALLED_LEASES = 2;
 export const beatEveryMs = (leaseMs: number): number => Math.floor(leaseMs / 3);
 
 /**
- * Renews, and tells what was lost by run and token: a process may hold a run's next wake, or may still wind up an attempt that lost the
- * run, while it renews another attempt at the same run.
+ * Renews, and tells what was lost or asked to stop by run and token: a process may hold a run's next wake, or may still wind up an attempt
+ * that lost the run, while it renews another attempt at the same run.
  */
-export async function renewHeld(store: Pick<RunStore, "renew">, held: readonly HeldRun[], leaseMs: number): Promise<HeldRun[]> {
-  const lost: HeldRun[] = [];
+export async function renewHeld(store: Pick<RunStore, "renew">, held: readonly HeldRun[], leaseMs: number): Promise<ToldRun[]> {
+  const told: ToldRun[] = [];
   let rest = held;
   while (rest.length > 0) {
     const batch = [...new Map(rest.map((run) => [run.runId, run])).values()];
-    const runIds = new Set(await store.renew(batch, leaseMs));
-    lost.push(...batch.filter(({ runId }) => runIds.has(runId)));
+    const { lost, stopped } = await store.renew(batch, leaseMs);
+    const reasons = new Map<string, ToldRun["why"]>([
+      ...stopped.map(({ runId, reason }) => [runId, reason] as const),
+      ...lost.map((runId) => [runId, "superseded"] as const),
+    ]);
+    for (const { runId, token } of batch) {
+      const why = reasons.get(runId);
+      if (why !== undefined) told.push({ runId, token, why });
+    }
     rest = rest.filter((run) => !batch.includes(run));
   }
-  return lost;
+  return told;
 }
 
 /** How long the thread may take to end by itself: its request waits for a Redis that is away. Milliseconds. */
@@ -62,7 +74,7 @@ const THREAD_CLOSE_MS = 1_000;
 
 export function startHeartbeat(
   options: HeartbeatOptions,
-  onLost: (lost: readonly HeldRun[]) => void,
+  onTold: (told: readonly ToldRun[]) => void,
   onError: (message: string) => void,
 ): Heartbeat {
   const ticks = new Int32Array(new SharedArrayBuffer(4));
@@ -70,7 +82,7 @@ export function startHeartbeat(
   const file = new URL(`./heartbeat-thread${import.meta.url.endsWith(".ts") ? ".ts" : ".js"}`, import.meta.url);
   const thread = new Worker(file, { workerData: { ...options, ticks } satisfies ThreadData });
   const exited = new Promise((resolve) => thread.once("exit", resolve));
-  thread.on("message", (message: FromThread) => (message.type === "lost" ? onLost(message.lost) : onError(message.message)));
+  thread.on("message", (message: FromThread) => (message.type === "told" ? onTold(message.told) : onError(message.message)));
   thread.on("error", (error) => onError(error.message));
   const send = (message: ToThread): void => thread.postMessage(message);
   let news: readonly HeldRun[] | undefined;

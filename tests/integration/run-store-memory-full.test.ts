@@ -76,7 +76,7 @@ test("I8 an attempt records and ends its run while Redis has no memory, and star
   const { store, fill } = await setup();
   const [finishing, leaving] = [await running(store), await running(store)];
   await fill();
-  expect(await store.renew([{ runId: finishing, token: "a" }], LEASE_MS)).toEqual([]);
+  expect(await store.renew([{ runId: finishing, token: "a" }], LEASE_MS)).toEqual({ lost: [], stopped: [] });
   expect(await store.record(fact(finishing))).toMatchObject({ status: "recorded", current: true });
   await expect(store.openIntent(finishing, "a", intent("c1"))).rejects.toMatchObject({ code: "REDIS_MEMORY_FULL" });
   expect(await end(store, finishing, "a", completed)).toMatchObject({ as: "completed" });

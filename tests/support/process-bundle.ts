@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { inject } from "vitest";
-import type { FakeCall, FakeReply } from "../../src/testing/fake-provider.ts";
+import type { FakeCall, FakeReply, FakeRule } from "../../src/testing/fake-provider.ts";
 import { startFakeProvider } from "../../src/testing/fake-provider.ts";
 import { createProducer } from "../../src/producer.ts";
 import type { fleet } from "./fleets/promise-fleet.ts";
@@ -42,10 +42,7 @@ export function usualReply(call: FakeCall): FakeReply {
   return { toolCalls: [{ name: "undeclared", arguments: {} }] };
 }
 
-export async function setup(
-  reply: (call: FakeCall) => FakeReply | Promise<FakeReply> = usualReply,
-  { latencyMs = 0 }: { readonly latencyMs?: number } = {},
-) {
+export async function setup(reply: FakeRule = usualReply, { latencyMs = 0 }: { readonly latencyMs?: number } = {}) {
   const provider = await startFakeProvider({ reply, latencyMs });
   const prefix = `t${randomUUID().slice(0, 8)}`;
   const effectsFile = path.join(mkdtempSync(path.join(tmpdir(), "flotilla-effects-")), "effects.txt");

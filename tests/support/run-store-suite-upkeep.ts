@@ -35,9 +35,20 @@ export function upkeepSuite(open: OpenStore): void {
       await advance(LEASE_MS);
       const gone = newRunId();
       const held = [kept, lost, gone].map((runId) => ({ runId, token: "a" }));
-      expect(await store.renew(held, LEASE_MS)).toEqual([lost, gone]);
+      expect(await store.renew(held, LEASE_MS)).toEqual({ lost: [lost, gone], stopped: [] });
       await advance(LEASE_MS);
       expect((await store.due(10)).runIds).toEqual([lost]);
+    });
+
+    test("I8 renew tells an attempt that it should stop, for as long as it holds the run: the message may have been lost", async () => {
+      const { store } = await setup();
+      const runId = await running(store);
+      await store.cancel(runId, DAY_MS);
+      const stopped = [{ runId, reason: "cancelled" }];
+      expect(await store.renew([{ runId, token: "a" }], LEASE_MS)).toEqual({ lost: [], stopped });
+      expect(await store.renew([{ runId, token: "a" }], LEASE_MS)).toEqual({ lost: [], stopped });
+      await end(store, runId, "a", completed);
+      expect(await store.renew([{ runId, token: "a" }], LEASE_MS)).toEqual({ lost: [runId], stopped: [] });
     });
 
     test("I3 I8 a dead attempt's run is taken back, and given up after too many deaths", async () => {

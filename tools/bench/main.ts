@@ -6,6 +6,7 @@ import { cpus } from "node:os";
 import { parseArgs } from "node:util";
 import { systemClock } from "../../src/clock.ts";
 import { provisionRedis } from "../../src/redis/provision.ts";
+import { measureCancel } from "./cancel.ts";
 import { measureFirstDelta, measureHandoff, measureStep } from "./latency.ts";
 import { measureLiveCpu } from "./live.ts";
 import { measureLoad, measureMemory, measurePerTurn } from "./load.ts";
@@ -34,6 +35,7 @@ const PARTS: Record<string, () => Promise<Record<string, unknown>>> = {
     recoveryMs: await measureRecovery(url, "host", quick ? 2 : 15),
     recoveryProcessMs: await measureRecovery(url, "process", quick ? 2 : 20),
   }),
+  cancel: async () => ({ cancelMs: await measureCancel(url, quick ? 5 : 40) }),
   delta: async () => ({ firstDeltaMs: await measureFirstDelta(url, quick ? 10 : 60) }),
   live: async () => ({ liveRedisUsPerDelta: { "1": await measureLiveCpu(url, 1), "50": await measureLiveCpu(url, 50) } }),
   memory: async () => ({ bytesPerRun: await measureMemory(url, quick ? 500 : 5_000) }),

@@ -66,8 +66,8 @@ export async function measureRecovery(
   return { p50: quantile(times, 0.5), p95: quantile(times, 0.95) };
 }
 
-async function startWorker(env: NodeJS.ProcessEnv): Promise<ChildProcess> {
-  const worker = spawn(process.execPath, [MAIN, "worker", "--fleet", FLEET], { env, stdio: ["ignore", "ignore", "pipe"] });
+export async function startWorker(env: NodeJS.ProcessEnv, fleet = FLEET): Promise<ChildProcess> {
+  const worker = spawn(process.execPath, [MAIN, "worker", "--fleet", fleet], { env, stdio: ["ignore", "ignore", "pipe"] });
   if (worker.stderr === null) throw new Error("The worker has no stderr.");
   const lines = createInterface({ input: worker.stderr });
   await new Promise<void>((resolve, reject) => {

@@ -20,6 +20,7 @@ const TARGETS: readonly Target[] = [
   { name: "handoff p99 with 10,000 waiting, ms", path: ["handoffLoadedMs", "p99"], ...atMost(100) },
   { name: "recovery of a lost host p95, ms", path: ["recoveryMs", "p95"], ...atMost(8_000) },
   { name: "recovery of a dead process p95, ms", path: ["recoveryProcessMs", "p95"], ...atMost(1_000) },
+  { name: "cancel in another process p95, ms", path: ["cancelMs", "p95"], ...atMost(500) },
   { name: "first live text p50, ms", path: ["firstDeltaMs", "p50"], ...atMost(5) },
 ];
 

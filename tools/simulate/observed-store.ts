@@ -62,12 +62,12 @@ export function observedStore(store: RunStore, monitor: Monitor, actor: Actor, a
     },
     async renew(held, leaseMs) {
       monitor.commands += 1;
-      const lost = await store.renew(held, leaseMs);
+      const reply = await store.renew(held, leaseMs);
       for (const { runId, token } of held) {
         const account = monitor.account(runId);
-        if (!lost.includes(runId) && account.current?.token === token) account.leaseUntilMs = world.clock.nowMs() + leaseMs;
+        if (!reply.lost.includes(runId) && account.current?.token === token) account.leaseUntilMs = world.clock.nowMs() + leaseMs;
       }
-      return lost;
+      return reply;
     },
     async takeBack(held, policy) {
       // Whoever calls it knows that the process is dead: its lease is over.

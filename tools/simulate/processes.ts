@@ -113,8 +113,8 @@ async function beat(process: Process, { store, clock }: WakeDeps, signal: AbortS
     if (!process.beats) continue;
     const held = process.held.all().map(({ runId, token }) => ({ runId, token }));
     if (held.length === 0) continue;
-    const lost = await renewHeld(store, held, LEASE_MS).catch(() => []);
-    for (const { runId, token } of lost) process.held.abort(runId, "superseded", token);
+    const told = await renewHeld(store, held, LEASE_MS).catch(() => []);
+    for (const { runId, token, why } of told) process.held.abort(runId, why, token);
   }
 }
 

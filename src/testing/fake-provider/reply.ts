@@ -46,7 +46,8 @@ export interface FakeReply extends Fault {
   readonly chunkDelayMs?: number;
 }
 
-export type FakeRule = (call: FakeCall) => FakeReply | Promise<FakeReply>;
+/** @param gone aborted when the caller hangs up, and when it has its answer */
+export type FakeRule = (call: FakeCall, gone: AbortSignal) => FakeReply | Promise<FakeReply>;
 export type FaultPlan = (call: FakeCall, index: number) => Fault | undefined;
 
 /** A reply with everything decided that both APIs need. */

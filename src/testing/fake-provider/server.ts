@@ -133,7 +133,7 @@ async function answerCall(state: State, call: FakeCall, request: IncomingMessage
   response.once("close", () => gone.abort());
   const fault = state.faults?.(call, state.records.length - 1);
   const isDecided = fault !== undefined && (fault.hang === true || fault.reset === true || (fault.status ?? 200) >= 400);
-  const reply: FakeReply = isDecided ? fault : { ...(await state.reply(call)), ...fault };
+  const reply: FakeReply = isDecided ? fault : { ...(await state.reply(call, gone.signal)), ...fault };
   const waitMs = (state.options.latencyMs ?? 0) + (reply.delayMs ?? 0);
   if (waitMs > 0) await state.clock.sleep(waitMs, gone.signal);
   // A caller that hung up gets nothing; a hanging call is left open until it does, or the server closes.

@@ -15,8 +15,8 @@ test("I2: a lease that an ended attempt lost does not stop the run's next attemp
   await begin(store, runId, "b", 1);
   const second = held.hold(runId, "b");
   const lost = await renewHeld(store, held.all(), 5_000);
-  expect(lost).toMatchObject([{ runId, token: "a" }]);
-  for (const { token } of lost) held.abort(runId, "superseded", token);
+  expect(lost).toEqual([{ runId, token: "a", why: "superseded" }]);
+  for (const { token, why } of lost) held.abort(runId, why, token);
   expect(first.aborted()).toBe("superseded");
   expect(second.aborted()).toBeUndefined();
   held.abort(runId, "cancelled");
