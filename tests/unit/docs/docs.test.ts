@@ -156,5 +156,6 @@ describe("docs/architecture.md", () => {
 const bare = (cell: string): string => cell.replaceAll("`", "");
 
 function hasTest(file: string, title: string): boolean {
-  return existsSync(join(ROOT, file)) && readText(file).includes(`test("${title}"`);
+  // `test(…` and `test.each(…)(…` alike.
+  return existsSync(join(ROOT, file)) && readText(file).includes(`("${title}"`);
 }
