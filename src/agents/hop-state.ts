@@ -7,7 +7,7 @@ import type { AgentInputItem, ModelProvider, Runner } from "@openai/agents";
 import type { Clock } from "../clock.ts";
 import { FleetError } from "../protocol/errors.ts";
 import type { RunEvent } from "../protocol/events.ts";
-import { canonicalJson, modelKey, sha256 } from "./journal-entry.ts";
+import { canonicalJson, modelKey, type Rejection, sha256 } from "./journal-entry.ts";
 import type { HopJournal, HopLiveText } from "./ports.ts";
 import type { TrackedContext } from "./run-context.ts";
 
@@ -30,6 +30,13 @@ export interface Frame {
   readonly occurrences: Map<string, number>;
   /** For the run of an agent used as a tool: the frame that called it, which goes on only when it has ended. */
   readonly caller: Frame | undefined;
+  /** What its latest model call was answered; absent while it is made. */
+  answered?: { readonly key: string; readonly text: string };
+}
+
+/** An answer that is at fault for an error: it is to be rejected, and sampled anew with the reason. */
+export interface BadAnswer extends Rejection {
+  readonly key: string;
 }
 
 export const TOP_FRAME = "0";
@@ -51,8 +58,7 @@ export class HopState {
   readonly isRetryable: (error: unknown) => boolean;
   provider!: ModelProvider;
   runner!: Runner;
-  /** The last model call that was answered; a bad answer is rejected by this key. */
-  lastModelKey: string | undefined;
+  readonly #badAnswers = new WeakMap<object, BadAnswer>();
   handoff: { readonly filtered: boolean; readonly arguments: string } | undefined;
   #fatal: { readonly error: unknown } | undefined;
   readonly #controller = new AbortController();
@@ -114,6 +120,19 @@ export class HopState {
     while (frame.used.has(index)) index += 1;
     frame.used.add(index);
     return { index, key: modelKey(frame.id, index) };
+  }
+
+  /** Remembers which answer was the last before an SDK run failed: if that answer is at fault, it is the one to reject. */
+  blame(error: unknown, frame: Frame, why: (text: string) => string): void {
+    const { answered } = frame;
+    if (typeof error !== "object" || error === null || answered === undefined || this.#badAnswers.has(error)) return;
+    this.#badAnswers.set(error, { key: answered.key, answer: answered.text, reason: why(answered.text) });
+  }
+
+  /** @param error as the hop's run threw it; the error of a nested run may be wrapped in it */
+  blamed(error: unknown): BadAnswer | undefined {
+    if (typeof error !== "object" || error === null) return undefined;
+    return ("error" in error ? this.blamed(error.error) : undefined) ?? this.#badAnswers.get(error);
   }
 
   /** Stops the attempt from inside: the SDK would turn an error in a nested agent into text for the model. The first one counts. */

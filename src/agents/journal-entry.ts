@@ -1,6 +1,7 @@
 /**
  * What one finished call looks like in the journal. Keys: `m:<frame>:<n>` for the n-th model call of a frame (one frame = one SDK run),
- * `t:<callId>` for a tool call. Call ids are rewritten and journaled with the answer, so a tool key is as stable as the journal itself.
+ * `t:<callId>` for a tool call, `r:<frame>:<n>:<m>` for the m-th answer to call n that was rejected. Call ids are rewritten and journaled
+ * with the answer, so a tool key is as stable as the journal itself.
  */
 import { createHash } from "node:crypto";
 import { type ModelRequest, type ModelResponse, Usage } from "@openai/agents";
@@ -28,8 +29,25 @@ const toolEntrySchema = z.object({
 });
 export type ToolEntry = z.infer<typeof toolEntrySchema>;
 
+/** An answer that its agent's output type refused, and why: what the next sample is told. */
+const rejectionSchema = z.object({ v: z.literal(1), answer: z.string(), reason: z.string() });
+export type Rejection = Omit<z.infer<typeof rejectionSchema>, "v">;
+
 export const modelKey = (frame: string, index: number): string => `m:${frame}:${index}`;
 export const toolKey = (callId: string): string => `t:${callId}`;
+/** @param earlier how many answers of the hop were rejected before */
+export const rejectionKey = (rejectedKey: string, earlier: number): string => `r:${rejectedKey.slice("m:".length)}:${earlier}`;
+
+export const encodeRejection = ({ answer, reason }: Rejection): string => JSON.stringify({ v: 1, answer, reason });
+
+/** What was rejected at one place of the journal, oldest first. */
+export function rejectionsAt(entries: ReadonlyMap<string, string>, key: string): readonly Rejection[] {
+  const prefix = rejectionKey(key, 0).slice(0, -1);
+  return [...entries.keys()]
+    .filter((candidate) => candidate.startsWith(prefix))
+    .sort((a, b) => Number(a.slice(prefix.length)) - Number(b.slice(prefix.length)))
+    .map((candidate) => rejectionSchema.parse(JSON.parse(entries.get(candidate) ?? "")));
+}
 
 export function encodeModelEntry(fingerprint: string, response: ModelResponse): string {
   // The provider's raw payload is dropped: the runner does not need it and it doubles the size.

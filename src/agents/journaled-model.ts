@@ -3,12 +3,14 @@
  * What was asked before must be asked again in the same words, else the attempt stops (I5).
  */
 import type { Model, ModelProvider, ModelRequest, ModelResponse, StreamEvent } from "@openai/agents";
-import { Usage } from "@openai/agents";
+import { ModelRefusalError, Usage } from "@openai/agents";
 import { cut, LIMITS } from "../protocol/limits.ts";
 import { FleetError } from "../protocol/errors.ts";
 import type { RunEvent } from "../protocol/events.ts";
+import { type EarlyEnd, earlyEndOf } from "./finish-reason.ts";
 import { currentScope, type Frame, type HopState, ReplayDivergedError, TOP_FRAME } from "./hop-state.ts";
-import { decodeModelEntry, encodeModelEntry, fingerprintOf } from "./journal-entry.ts";
+import { decodeModelEntry, encodeModelEntry, fingerprintOf, type Rejection, rejectionsAt } from "./journal-entry.ts";
+import { withSoleJson } from "./structured-answer.ts";
 import { toUsage } from "./usage.ts";
 
 /** Wraps every model of `inner`. Outside a hop the models behave as if unwrapped. */
@@ -34,6 +36,8 @@ interface PendingCall {
   readonly key: string;
   readonly fingerprint: string;
   readonly model: string;
+  /** As the provider is asked: with what was wrong with earlier answers, which the SDK's own request does not say. */
+  readonly request: ModelRequest;
   readonly startedAtMs: number;
   readonly recorded: ModelResponse | undefined;
 }
@@ -43,8 +47,8 @@ async function respond(inner: Model, name: string, request: ModelRequest): Promi
   if (call === undefined) return inner.getResponse(request);
   if (call.recorded !== undefined) return call.recorded;
   try {
-    const response = await inner.getResponse(request);
-    return await journal(call, response, finishReasonOf(response.providerData));
+    const response = await inner.getResponse(call.request);
+    return await journal(call, response, earlyEndOf(response.providerData));
   } catch (error) {
     throw giveBack(call, error);
   }
@@ -61,26 +65,26 @@ async function* stream(inner: Model, name: string, request: ModelRequest): Async
     yield doneEvent(call.recorded);
     return;
   }
-  let finishReason: string | undefined;
+  let earlyEnd: EarlyEnd | undefined;
   let shown = 0;
   let done = false;
   try {
-    for await (const event of inner.getStreamedResponse(request)) {
+    for await (const event of inner.getStreamedResponse(call.request)) {
       if (event.type === "output_text_delta" && call.frame.id === TOP_FRAME) {
         call.hop.live.append(turnOf(call), { offset: shown, text: event.delta });
         shown += event.delta.length;
       }
-      if (event.type === "model") finishReason = finishReasonOf(event.event) ?? finishReason;
+      if (event.type === "model") earlyEnd = earlyEndOf(event.event) ?? earlyEnd;
       if (event.type !== "response_done") {
         yield event;
         continue;
       }
       done = true;
-      yield doneEvent(await journal(call, fromDone(event), finishReason ?? finishReasonOf(event.response.providerData)));
+      yield doneEvent(await journal(call, fromDone(event), earlyEnd ?? earlyEndOf(event.response.providerData)));
     }
     if (!done) throw Object.assign(new Error("The model's stream ended before its answer did."), { name: "APIConnectionError" });
   } catch (error) {
-    throw giveBack(call, error);
+    throw giveBack(call, earlyEnd === "content_filter" && !done ? withheld() : error);
   } finally {
     if (!done) call.frame.used.delete(call.index);
   }
@@ -94,17 +98,37 @@ function place(name: string, request: ModelRequest): PendingCall | undefined {
   const { index, key } = hop.takeCall(frame);
   const fingerprint = fingerprintOf(name, request);
   const entry = hop.journal.entries.get(key);
-  const base = { hop, frame, index, key, fingerprint, model: name, startedAtMs: hop.clock.nowMs() };
+  const base = { hop, frame, index, key, fingerprint, model: name, request, startedAtMs: hop.clock.nowMs() };
   if (entry !== undefined) {
     const recorded = decodeModelEntry(entry);
     if (recorded.fingerprint !== fingerprint) throw diverged(hop, key, "the request is not the one that was journaled");
     frame.unreplayed.delete(index);
-    hop.lastModelKey = key;
+    frame.answered = { key, text: textOf(recorded.response) };
     return { ...base, recorded: recorded.response };
   }
   if (isBehindReplay(frame)) throw diverged(hop, key, "the journal has later calls of this run, but not this one");
   hop.signal.throwIfAborted();
-  return { ...base, recorded: undefined };
+  delete frame.answered;
+  return { ...base, request: withRejections(request, rejectionsAt(hop.journal.entries, key)), recorded: undefined };
+}
+
+/**
+ * What was wrong with earlier answers is told to the model and to nobody else: the SDK's request, its fingerprint and the transcript stay as
+ * they are, so that a replay after a crash meets the same journal.
+ */
+function withRejections(request: ModelRequest, rejections: readonly Rejection[]): ModelRequest {
+  if (rejections.length === 0) return request;
+  const asked = typeof request.input === "string" ? [{ role: "user" as const, content: request.input }] : request.input;
+  const told = rejections.flatMap(({ answer, reason }) => [
+    ...(answer === ""
+      ? []
+      : [{ role: "assistant" as const, status: "completed" as const, content: [{ type: "output_text" as const, text: answer }] }]),
+    {
+      role: "user" as const,
+      content: `That answer cannot be used. ${reason} Give the whole answer again, as one JSON object of the asked form.`,
+    },
+  ]);
+  return { ...request, input: [...asked, ...told] };
 }
 
 /** True where a call that is not journaled comes before one that is: in the frame itself, or in one that went on when this one had ended. */
@@ -117,24 +141,32 @@ function diverged(hop: HopState, key: string, why: string): ReplayDivergedError 
 }
 
 /** Writes the answer down. What another attempt wrote first is the answer. */
-async function journal(call: PendingCall, response: ModelResponse, finishReason: string | undefined): Promise<ModelResponse> {
-  const renamed = { ...response, output: renameCalls(call, response.output) };
+async function journal(call: PendingCall, response: ModelResponse, earlyEnd: EarlyEnd | undefined): Promise<ModelResponse> {
+  const output = renameCalls(call, withSoleJson(response.output, call.request.outputType));
   const usage = toUsage(response.usage);
-  if (finishReason === "length") {
+  if (earlyEnd !== undefined) {
     // Paid for, but no answer: kept beside the journal for reading, never replayed.
     const key = `x:${call.frame.id}:${call.index}:${call.hop.identity.attempt}`;
-    await call.hop.write({ key, valueJson: encodeModelEntry(call.fingerprint, renamed), usage, turns: 0, event: undefined });
-
-    throw new FleetError("MODEL_OUTPUT_TRUNCATED", "The model's answer was cut off at its token limit.", {
-      remedy: "raise modelSettings.maxTokens of the agent, or ask for a shorter answer",
-    });
+    const valueJson = encodeModelEntry(call.fingerprint, { ...response, output });
+    await call.hop.write({ key, valueJson, usage, turns: 0, event: undefined });
+    throw earlyEnd === "length" ? truncated() : withheld();
   }
-  const valueJson = encodeModelEntry(call.fingerprint, renamed);
+  const valueJson = encodeModelEntry(call.fingerprint, { ...response, output });
   const top = call.frame.id === TOP_FRAME;
-  const stored = await call.hop.write({ key: call.key, valueJson, usage, turns: top ? 1 : 0, event: eventOf(call, renamed, usage, top) });
-  call.hop.lastModelKey = call.key;
-  return stored === valueJson ? renamed : decodeModelEntry(stored).response;
+  // The event has the text as it was streamed, which followers compare with what they have shown.
+  const event = eventOf(call, { ...response, output: renameCalls(call, response.output) }, usage, top);
+  const stored = await call.hop.write({ key: call.key, valueJson, usage, turns: top ? 1 : 0, event });
+  const answer = stored === valueJson ? { ...response, output } : decodeModelEntry(stored).response;
+  call.frame.answered = { key: call.key, text: textOf(answer) };
+  return answer;
 }
+
+const truncated = (): FleetError =>
+  new FleetError("MODEL_OUTPUT_TRUNCATED", "The model's answer was cut off at its token limit.", {
+    remedy: "raise modelSettings.maxTokens of the agent, or ask for a shorter answer",
+  });
+
+const withheld = (): ModelRefusalError => new ModelRefusalError("The provider's content filter withheld the answer.");
 
 const turnOf = (call: PendingCall): number => call.hop.identity.turnsBefore + call.index + 1;
 
@@ -186,13 +218,6 @@ function giveBack(call: PendingCall, error: unknown): unknown {
   // In a nested agent the SDK would tell the model about it; a failure that passes must instead end the attempt.
   if (call.frame.id !== TOP_FRAME && call.hop.isRetryable(error)) call.hop.fail(error);
   return error;
-}
-
-function finishReasonOf(raw: unknown): string | undefined {
-  if (typeof raw !== "object" || raw === null || !("choices" in raw) || !Array.isArray(raw.choices)) return undefined;
-  const first: unknown = raw.choices[0];
-  if (typeof first !== "object" || first === null || !("finish_reason" in first)) return undefined;
-  return typeof first.finish_reason === "string" ? first.finish_reason : undefined;
 }
 
 type UsageInput = ConstructorParameters<typeof Usage>[0];

@@ -22,10 +22,11 @@ import { cut, LIMITS } from "../protocol/limits.ts";
 import type { Approval, Decision } from "../protocol/run.ts";
 import type { AnyAgent, CatalogEntry } from "./catalog.ts";
 import { deriveAgent, isStub } from "./derived-agent.ts";
-import { type HopIdentity, HopState, runInScope, TOP_FRAME } from "./hop-state.ts";
+import { type BadAnswer, type HopIdentity, HopState, runInScope, TOP_FRAME } from "./hop-state.ts";
 import type { HopJournal, HopLiveText } from "./ports.ts";
 import type { TrackedContext } from "./run-context.ts";
 import { installSeams } from "./sdk-seams.ts";
+import { whyRefused } from "./structured-answer.ts";
 
 export interface HopParts {
   readonly entry: CatalogEntry;
@@ -55,8 +56,8 @@ export type HopResult =
       readonly replacesTranscript: boolean;
     }
   | { readonly type: "interrupted"; readonly approvals: readonly Approval[] }
-  /** `modelKey`: the journal key of the last answer, to be rejected if the answer is at fault. */
-  | { readonly type: "errored"; readonly error: unknown; readonly modelKey: string | undefined };
+  /** `badAnswer`: the last answer before the error, to be rejected if an answer is at fault. */
+  | { readonly type: "errored"; readonly error: unknown; readonly badAnswer: BadAnswer | undefined };
 
 export async function runHop(parts: HopParts): Promise<HopResult> {
   installSeams();
@@ -73,7 +74,9 @@ export async function runHop(parts: HopParts): Promise<HopResult> {
     return await runInScope({ hop, frame: hop.frame(TOP_FRAME), call: undefined }, () => runToEnd(parts, hop));
   } catch (error) {
     // What stopped the attempt from inside is the cause; what the SDK made of it is not.
-    return { type: "errored", error: hop.fatal?.error ?? error, modelKey: hop.lastModelKey };
+    const cause = hop.fatal?.error ?? error;
+    hop.blame(cause, hop.frame(TOP_FRAME), (text) => whyRefused(parts.agent, text));
+    return { type: "errored", error: cause, badAnswer: hop.blamed(cause) };
   }
 }
 
@@ -113,7 +116,9 @@ async function runOnce(
   input: AgentInputItem[] | SdkState,
   context: RunContext<unknown>,
 ): Promise<Pass> {
-  const options = { context, signal: hop.signal, maxTurns: parts.entry.turnLimit };
+  // An answer without text would otherwise be asked for again until the turn limit, without a word about what is missing.
+  const errorHandlers = { invalidFinalOutput: ({ error }: { readonly error: Error }) => hop.fail(error) };
+  const options = { context, signal: hop.signal, maxTurns: parts.entry.turnLimit, errorHandlers };
   try {
     const result = parts.entry.stream
       ? await drained(hop.runner.run(agent, input, { ...options, stream: true }))

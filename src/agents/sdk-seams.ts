@@ -8,6 +8,7 @@ import type { AgentInputItem, Tool } from "@openai/agents";
 import { currentScope, type HopState, runInScope, type Scope } from "./hop-state.ts";
 import { journaledModel, journaledProvider } from "./journaled-model.ts";
 import { ledgeredTool } from "./ledgered-tool.ts";
+import { whyRefused } from "./structured-answer.ts";
 
 const INSTALLED = Symbol.for("flotilla.seams");
 
@@ -31,9 +32,14 @@ export function installSeams(): void {
   const nested: AnyRun = function (agent, input, options) {
     const scope = currentScope();
     if (scope === undefined || this === scope.hop.runner) return (run as AnyRun).call(this, agent, input, options);
-    const runner = insideHop(this, scope.hop);
-    return runInScope({ ...scope, agentCallId: undefined, frame: frameOf(scope, agent, input) }, () =>
-      (run as AnyRun).call(runner, withJournaledModel(agent), input, options),
+    const { hop } = scope;
+    const runner = insideHop(this, hop);
+    const frame = frameOf(scope, agent, input);
+    return runInScope({ ...scope, agentCallId: undefined, frame }, () =>
+      (run as AnyRun).call(runner, withJournaledModel(agent), input, options).catch((error: unknown) => {
+        hop.blame(error, frame, (text) => whyRefused(agent, text));
+        throw error;
+      }),
     );
   };
   Runner.prototype.run = nested as typeof run;

@@ -3,12 +3,13 @@
  * scripts and its indexes see ids, names, states and numbers only; who stands above sees no difference.
  */
 import type { Json } from "../protocol/json.ts";
-import type { Attempt, BeginReply, Fact, Outcome, StepReply } from "../protocol/attempt.ts";
+import type { Attempt, BeginReply, Fact, Outcome, RejectedEntry, StepReply } from "../protocol/attempt.ts";
 import type { Resolution, ResolveReply } from "../protocol/people.ts";
 import type { RunStore } from "../protocol/run-store.ts";
 import type { Submission, SubmitReply } from "../protocol/submission.ts";
 import type { PayloadCodec } from "./payload-codec.ts";
 import {
+  type Change,
   mapApproval,
   mapDecision,
   mapError,
@@ -156,6 +157,11 @@ function sealOutcome(codec: PayloadCodec, runId: string, outcome: Outcome): Outc
         ...(outcome.error === undefined ? {} : { error: mapError(outcome.error, change) }),
       };
     case "retry":
+      return {
+        ...outcome,
+        error: mapError(outcome.error, change),
+        ...(outcome.rejects === undefined ? {} : { rejects: sealRejected(change, outcome.rejects) }),
+      };
     case "failed":
     case "blocked":
     case "refused":
@@ -166,6 +172,12 @@ function sealOutcome(codec: PayloadCodec, runId: string, outcome: Outcome): Outc
       return outcome;
   }
 }
+
+/** A journal entry like any other, so that it opens as one. */
+const sealRejected = (change: Change, rejected: RejectedEntry): RejectedEntry => ({
+  ...rejected,
+  rejectionJson: change.document(rejected.rejectionJson, `journal:${rejected.rejectionKey}`),
+});
 
 function sealSettled(codec: PayloadCodec, runId: string, settled: { readonly itemsJson?: string; readonly contextJson?: string }) {
   const change = sealing(codec, runId);

@@ -14,7 +14,7 @@ export type Failure = { readonly message: string } & (
   | { readonly kind: "transient"; readonly code: ErrorCode; readonly retryAfterMs?: number }
   | { readonly kind: "final"; readonly code: ErrorCode }
   /** The answer has the wrong form: another sample may be right. */
-  | { readonly kind: "bad-answer" }
+  | { readonly kind: "bad-answer"; readonly code: ErrorCode }
   | { readonly kind: "blocked"; readonly guardrail: string; readonly info: unknown }
   | { readonly kind: "refused"; readonly refusal: string }
   | { readonly kind: "turn-limit" }
@@ -102,12 +102,13 @@ function toBlocked(error: unknown): Failure {
 function classifyModelBehavior(error: unknown): Failure {
   const text = textField(error, "message") ?? "";
   if (text.includes("response.incomplete") || text.includes("finish_reason='length'")) {
-    return { kind: "final", code: "MODEL_OUTPUT_TRUNCATED", message: "The model's answer was cut off at its token limit." };
+    const message = "The model's answer was cut off, at its token limit or by the provider's filter.";
+    return { kind: "final", code: "MODEL_OUTPUT_TRUNCATED", message };
   }
   if (/response\.failed|response\.error|terminal state "error"|missing its required response payload/.test(text)) {
     return { kind: "transient", code: "MODEL_UNAVAILABLE", message: "The provider reported that the answer failed." };
   }
-  return { kind: "bad-answer", message: "The model's answer does not have the expected form." };
+  return { kind: "bad-answer", code: "MODEL_OUTPUT_INVALID", message: "The model's answer does not have the expected form." };
 }
 
 function classifyWrapped(error: unknown, names: ReadonlySet<string>, within: (inner: unknown) => Failure | undefined): Failure | undefined {
@@ -118,7 +119,9 @@ function classifyWrapped(error: unknown, names: ReadonlySet<string>, within: (in
   // A nested agent's model call fails inside a tool: it keeps its own meaning. What the tool's own code throws does not,
   // whatever `status` it may carry.
   const failure = isModelSide(inner) ? within(inner) : undefined;
-  if (failure !== undefined && (isTool || (failure.kind !== "transient" && failure.kind !== "bad-answer"))) return failure;
+  // A judge whose answer is bad is asked again; the run fails for its guardrail, not for an answer of its own.
+  if (!isTool && failure?.kind === "bad-answer") return { ...failure, code, message: `A guardrail's model failed. ${failure.message}` };
+  if (failure !== undefined && (isTool || failure.kind !== "transient")) return failure;
   return { kind: "transient", code, message: `${isTool ? "A tool" : "A guardrail"} failed: ${ownText(inner)}` };
 }
 

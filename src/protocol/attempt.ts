@@ -90,6 +90,13 @@ interface Settled {
   readonly contextJson?: string;
 }
 
+/** A journal entry to forget, and the entry under which the next sample finds what was wrong with it. */
+export interface RejectedEntry {
+  readonly key: string;
+  readonly rejectionKey: string;
+  readonly rejectionJson: string;
+}
+
 /** What an attempt decided. */
 export type Outcome =
   | (Settled & { readonly type: "completed"; readonly output: Json })
@@ -115,8 +122,8 @@ export type Outcome =
       readonly error: RunErrorInfo;
       /** The worker does not hold the agent: counted in `misplaced`, not in `retries`. */
       readonly misplaced?: true;
-      /** A journal entry to forget: a bad answer that would fail the same way for ever. Counted in `resamples`. */
-      readonly rejectKey?: string;
+      /** A bad answer, which would fail the same way for ever. Counted in `resamples`. */
+      readonly rejects?: RejectedEntry;
     }
   | { readonly type: "failed" | "blocked" | "refused"; readonly error: RunErrorInfo }
   | { readonly type: StopReason }

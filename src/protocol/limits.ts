@@ -16,6 +16,8 @@ export const LIMITS = {
   eventPreviewChars: 2_000,
   /** An error message in a record, in characters; the rest is cut. */
   errorChars: 2_000,
+  /** An answer that a run's error carries, in characters; the rest is cut. */
+  answerChars: 8_000,
   agentNameChars: 128,
   tenantChars: 128,
   idempotencyKeyChars: 256,

@@ -97,7 +97,7 @@ const endReplySchema = z.discriminatedUnion("status", [
 async function end(context: StoreContext, { runId, token, outcome, retentionMs }: EndCommand): Promise<EndReply> {
   const always = { token, retentionMs: retentionArg(retentionMs), clockMs: context.clock.nowMs(), outcome: outcome.type };
   const args = { ...always, ...NO_OUTCOME_ARGS, ...outcomeArgs(outcome) };
-  const journal = outcome.type === "retry" && outcome.rejectKey !== undefined ? await journalOfHop(context, runId) : undefined;
+  const journal = outcome.type === "retry" && outcome.rejects !== undefined ? await journalOfHop(context, runId) : undefined;
   const reply = endReplySchema.parse(JSON.parse(await callForString(context, "end", runId, args, journal)));
   return reply.status === "settled" ? { status: reply.status, as: reply.as, next: reply.next } : reply;
 }
@@ -121,6 +121,8 @@ const NO_OUTCOME_ARGS: ScriptArgs = {
   error: "",
   notBeforeMs: "",
   rejectKey: "",
+  rejectionKey: "",
+  rejection: "",
   misplaced: "",
 };
 
@@ -148,9 +150,10 @@ function outcomeArgs(outcome: Outcome): ScriptArgs {
       return { suspension, untilMs: untilMs ?? "", approvals: flat, error: error === undefined ? "" : JSON.stringify(error), event };
     }
     case "retry": {
-      const { notBeforeMs, error, rejectKey = "", misplaced } = outcome;
-      const counts = { rejectKey, misplaced: misplaced === true ? "1" : "" };
-      return { notBeforeMs, error: JSON.stringify(error), ...counts, event: members({ notBeforeMs, error }) };
+      const { notBeforeMs, error, rejects, misplaced } = outcome;
+      const told = { notBeforeMs, error: JSON.stringify(error), event: members({ notBeforeMs, error }) };
+      if (rejects === undefined) return { ...told, misplaced: misplaced === true ? "1" : "" };
+      return { ...told, rejectKey: rejects.key, rejectionKey: rejects.rejectionKey, rejection: rejects.rejectionJson };
     }
     case "failed":
     case "blocked":

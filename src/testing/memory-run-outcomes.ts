@@ -108,12 +108,13 @@ function suspend(world: MemoryWorld, run: MemoryRun, outcome: Of<"suspended">): 
 }
 
 function retry(world: MemoryWorld, run: MemoryRun, outcome: Of<"retry">): WakeJob | undefined {
-  const { notBeforeMs, error, rejectKey, misplaced } = outcome;
+  const { notBeforeMs, error, rejects, misplaced } = outcome;
   if (misplaced === true) run.misplaced += 1;
   else run.info.retries += 1;
-  if (rejectKey !== undefined) {
+  if (rejects !== undefined) {
     const journal = run.journals.get(run.info.hop);
-    journal?.delete(rejectKey);
+    journal?.set(rejects.rejectionKey, rejects.rejectionJson);
+    journal?.delete(rejects.key);
     run.resamples += 1;
   }
   run.info.error = copy(error);

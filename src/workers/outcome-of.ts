@@ -1,11 +1,13 @@
 /** The one map from what happened in a hop to what becomes of the run. A business outcome never throws. */
-import { ReplayDivergedError } from "../agents/hop-state.ts";
+import { type BadAnswer, ReplayDivergedError } from "../agents/hop-state.ts";
+import { encodeRejection, rejectionKey } from "../agents/journal-entry.ts";
 import type { AbortReason } from "../agents/ports.ts";
 import type { HopResult } from "../agents/run-hop.ts";
 import { classifyFailure, type Failure } from "../models/classify.ts";
 import type { ErrorCode } from "../protocol/errors.ts";
 import { cut, LIMITS } from "../protocol/limits.ts";
 import type { Attempt, Outcome } from "../protocol/attempt.ts";
+import type { RunErrorInfo } from "../protocol/run.ts";
 import { laneDelayMs, RETRY_POLICY, retryDelayMs } from "./retry-policy.ts";
 
 export interface OutcomeParts {
@@ -40,7 +42,7 @@ function decided(result: HopResult, parts: OutcomeParts): Outcome {
     case "interrupted":
       return { type: "suspended", suspension: "approval", approvals: result.approvals };
     case "errored":
-      return parts.aborted === "shutdown" ? { type: "released" } : ofError(result.error, result.modelKey, parts);
+      return parts.aborted === "shutdown" ? { type: "released" } : ofError(result.error, result.badAnswer, parts);
   }
 }
 
@@ -57,7 +59,7 @@ function handedOff(result: Extract<HopResult, { type: "handed-off" }>, { context
   };
 }
 
-function ofError(error: unknown, modelKey: string | undefined, parts: OutcomeParts): Outcome {
+function ofError(error: unknown, badAnswer: BadAnswer | undefined, parts: OutcomeParts): Outcome {
   if (error instanceof ReplayDivergedError) {
     return { type: "suspended", suspension: "replay-diverged", error: { code: "REPLAY_DIVERGED", message: error.message } };
   }
@@ -73,7 +75,7 @@ function ofError(error: unknown, modelKey: string | undefined, parts: OutcomePar
     case "transient":
       return retryOrFail(failure, parts);
     case "bad-answer":
-      return resampleOrFail(failure, modelKey, parts);
+      return resampleOrFail(failure, badAnswer, parts);
     case "final":
       return failed(failure.code, failure.message);
     case "turn-limit":
@@ -94,15 +96,30 @@ function retryOrFail(failure: Extract<Failure, { kind: "transient" }>, { attempt
   return { type: "retry", notBeforeMs: nowMs + retryDelayMs(attempt.retries, random, retryAfterMs), error: { code, message } };
 }
 
-function resampleOrFail(failure: Failure, modelKey: string | undefined, { attempt, nowMs }: OutcomeParts): Outcome {
-  const error = { code: "MODEL_OUTPUT_INVALID", message: failure.message } as const;
-  if (attempt.resamples >= RETRY_POLICY.maxResamples) return failed(error.code, `${error.message} Sampled ${attempt.resamples + 1} times.`);
-  return { type: "retry", notBeforeMs: nowMs, error, ...(modelKey === undefined ? {} : { rejectKey: modelKey }) };
+/** Without a journaled answer there is none to reject: the call itself failed, and is made again like any other. */
+function resampleOrFail(
+  { code, message: what }: Extract<Failure, { kind: "bad-answer" }>,
+  bad: BadAnswer | undefined,
+  parts: OutcomeParts,
+): Outcome {
+  if (bad === undefined) return retryOrFail({ kind: "transient", code, message: what }, parts);
+  const { resamples } = parts.attempt;
+  const message = `${what} ${bad.reason}`;
+  const answer = cut(bad.answer, LIMITS.answerChars);
+  const told = answer === "" ? {} : { answer };
+  if (resamples >= RETRY_POLICY.maxResamples) return failed(code, `${message} Sampled ${resamples + 1} times.`, told);
+  const rejectionJson = encodeRejection({ answer, reason: bad.reason });
+  return {
+    type: "retry",
+    notBeforeMs: parts.nowMs,
+    error: { code, message: cut(message, LIMITS.errorChars), ...told },
+    rejects: { key: bad.key, rejectionKey: rejectionKey(bad.key, resamples), rejectionJson },
+  };
 }
 
-const failed = (code: ErrorCode, message: string): Outcome => ({
+const failed = (code: ErrorCode, message: string, told: Pick<RunErrorInfo, "answer"> = {}): Outcome => ({
   type: "failed",
-  error: { code, message: cut(message, LIMITS.errorChars) },
+  error: { code, message: cut(message, LIMITS.errorChars), ...told },
 });
 
 const preview = (info: unknown): string => cut(JSON.stringify(info) ?? "", LIMITS.errorChars);

@@ -228,7 +228,7 @@ async function orErrored(work: () => Promise<HopResult>): Promise<HopResult> {
   try {
     return await work();
   } catch (error) {
-    return { type: "errored", error, modelKey: undefined };
+    return { type: "errored", error, badAnswer: undefined };
   }
 }
 

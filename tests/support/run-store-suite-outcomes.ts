@@ -118,14 +118,15 @@ export function outcomesSuite(open: OpenStore): void {
       expect(await store.cancel(newRunId(), DAY_MS)).toEqual({ status: "unknown" });
     });
 
-    test("I8 a retry counts, forgets the rejected entry and waits until its time", async () => {
+    test("I8 a retry counts, keeps why an entry was rejected in its place and waits until its time", async () => {
       const { store, nowMs, advance } = await setup();
       const runId = await running(store);
       await store.record(fact(runId));
       const notBeforeMs = (await nowMs()) + 60_000;
-      const reply = await end(store, runId, "a", { type: "retry", notBeforeMs, error, rejectKey: "m:0" });
+      const rejects = { key: "m:0", rejectionKey: "r:0:0", rejectionJson: '{"v":1}' };
+      const reply = await end(store, runId, "a", { type: "retry", notBeforeMs, error, rejects });
       expect(reply).toEqual({ status: "settled", as: "queued", next: undefined });
-      expect(await store.journal(runId, 0)).toEqual(new Map());
+      expect(await store.journal(runId, 0)).toEqual(new Map([["r:0:0", rejects.rejectionJson]]));
       expect(await store.get(runId)).toMatchObject({ retries: 1, notBeforeMs, error });
       expect(await store.begin(beginOf(runId, "b", 1))).toEqual({ status: "stale", why: "not-before" });
       expect(await store.look(runId, policy)).toBeUndefined();

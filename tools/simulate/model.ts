@@ -41,8 +41,9 @@ export function scriptedModel(deps: ModelDeps): Model {
 }
 
 async function ask(deps: ModelDeps, request: ModelRequest): Promise<{ answer: Answer; fault: ModelFault }> {
-  const answer = answerTo(request.input, request.outputType !== "text");
-  deps.onCall(JSON.stringify(request.input));
+  const input = withoutRejections(request.input);
+  const answer = answerTo(input, request.outputType !== "text");
+  deps.onCall(JSON.stringify(input));
   await step(deps, request, "→ model");
   const fault = deps.fault(answer.final && request.outputType !== "text");
   if (fault !== undefined) deps.scheduler.note(`  the model is ${fault}`);
@@ -55,6 +56,18 @@ async function ask(deps: ModelDeps, request: ModelRequest): Promise<{ answer: An
     { type: "message", role: "assistant", status: "completed", content: [{ type: "output_text", text: BAD_ANSWER }] },
   ];
   return { answer: { text: BAD_ANSWER, output, final: true }, fault };
+}
+
+/** A model that is told why its last answer was rejected is asked the same question still. */
+function withoutRejections(input: ModelRequest["input"]): ModelRequest["input"] {
+  if (typeof input === "string") return input;
+  const isTold = (index: number): boolean => {
+    const item = input[index];
+    return (
+      item !== undefined && "content" in item && typeof item.content === "string" && item.content.startsWith("That answer cannot be used.")
+    );
+  };
+  return input.filter((_item, index) => !isTold(index) && !isTold(index + 1));
 }
 
 /** An answer that nobody waits for any more does not come. */

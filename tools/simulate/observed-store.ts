@@ -238,7 +238,7 @@ function ended(monitor: Monitor, command: EndCommand, reply: EndReply, { before,
       after === counts && monitor.world.runs.get(runId)?.info.deaths === 0,
       () => `run ${runId}: ${counts} became ${after}`,
     );
-  if (outcome.type === "retry" && outcome.rejectKey !== undefined && reply.as === "queued") reject(account, outcome.rejectKey);
+  if (outcome.type === "retry" && outcome.rejects !== undefined && reply.as === "queued") reject(account, outcome.rejects.key);
 }
 
 /** A rejected answer is forgotten: its call is made again, and its turn comes again. */

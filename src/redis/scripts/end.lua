@@ -1,7 +1,7 @@
 -- Settles what an attempt decided: state, events and dispatch entry in one step.
 -- KEYS 12 the journal of the run's hop (only with rejectKey)
 -- ARGV token, outcome, retentionMs, clockMs (the caller's time, so that its times are understood when its clock is wrong); by outcome (JSON, "" for none): items, replace ("1"), context, output, to, queue, arguments,
---      suspension, untilMs, approvals (flat JSON list: callId, approval text, ...), event (JSON members of the event), error, notBeforeMs, rejectKey, misplaced ("1")
+--      suspension, untilMs, approvals (flat JSON list: callId, approval text, ...), event (JSON members of the event), error, notBeforeMs, rejectKey, rejectionKey, rejection (JSON), misplaced ("1")
 -- Returns JSON {"status":"settled","as":status,"next":wake or absent} | {"status":"superseded"}
 -- Keeps I1, I2 (fenced by the token), I3, I8 (first final state wins), I12 (the same token ends again: the same answer).
 if run.endedToken == arg.token then return run.lastEnd end
@@ -78,6 +78,8 @@ end
 outcome["retry"] = function()
   redis.call("HINCRBY", key.run, arg.misplaced == "1" and "misplaced" or "retries", 1)
   if arg.rejectKey ~= "" then
+    -- First the new entry: a hash that is emptied between loses its time to live.
+    redis.call("HSET", key.extra, arg.rejectionKey, arg.rejection)
     redis.call("HDEL", key.extra, arg.rejectKey)
     redis.call("HINCRBY", key.run, "resamples", 1)
   end
