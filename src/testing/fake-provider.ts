@@ -1,5 +1,5 @@
 /**
- * A model provider on loopback: real HTTP, both of OpenAI's APIs, streamed and not, answers from a rule instead of a model. With it the
+ * A model provider on loopback: real HTTP, OpenAI's two APIs and Anthropic's, streamed and not, answers from a rule instead of a model. With it the
  * whole fleet runs without a key, and every way in which a provider fails can be asked for.
  */
 export type { FakeCall, FakeMessage, FakeToolResult } from "./fake-provider/call.ts";

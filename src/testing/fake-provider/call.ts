@@ -1,4 +1,4 @@
-/** One request as a rule sees it: the same view of both APIs, so that rules are written once. */
+/** One request as a rule sees it: the same view of all three APIs, so that rules are written once. */
 import type { IncomingHttpHeaders } from "node:http";
 
 export interface FakeMessage {
@@ -13,7 +13,7 @@ export interface FakeToolResult {
 }
 
 export interface FakeCall {
-  readonly api: "responses" | "chat";
+  readonly api: "responses" | "chat" | "messages";
   readonly model: string;
   readonly instructions: string;
   /** Without the instructions. */
@@ -37,7 +37,7 @@ export const HANDOFF_PREFIX = "transfer_to_";
 export const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
-/** Undefined when the body names no model, which both APIs refuse. */
+/** Undefined when the body names no model, which every API refuses. */
 export function parseCall(
   api: FakeCall["api"],
   body: Readonly<Record<string, unknown>>,
@@ -45,7 +45,7 @@ export function parseCall(
 ): FakeCall | undefined {
   const model = body["model"];
   if (typeof model !== "string" || model === "") return undefined;
-  const items = api === "responses" ? readResponsesItems(body) : readChatItems(body);
+  const items = READERS[api](body);
   const isInstruction = (message: FakeMessage): boolean => message.role === "system" || message.role === "developer";
   const spoken = items.filter((item) => item.type === "message");
   const names = readToolNames(body);
@@ -54,7 +54,7 @@ export function parseCall(
   return {
     api,
     model,
-    instructions: [toText(body["instructions"]), ...messages.filter(isInstruction).map(({ text }) => text)]
+    instructions: [toText(body["instructions"]), toText(body["system"]), ...messages.filter(isInstruction).map(({ text }) => text)]
       .filter((text) => text !== "")
       .join("\n\n"),
     messages: messages.filter((message) => !isInstruction(message)),
@@ -98,6 +98,21 @@ function readChatItems({ messages }: Readonly<Record<string, unknown>>): readonl
   });
 }
 
+function readMessagesItems({ messages }: Readonly<Record<string, unknown>>): readonly Item[] {
+  return toRecords(messages).flatMap((item): readonly Item[] => {
+    const blocks = typeof item["content"] === "string" ? [{ type: "text", text: item["content"] }] : toRecords(item["content"]);
+    const text = toText(blocks.filter(({ type }) => type === "text"));
+    const others = blocks.flatMap((block): readonly Item[] => {
+      if (block["type"] === "tool_use") return [{ type: "call", callId: toText(block["id"]), name: toText(block["name"]) }];
+      if (block["type"] !== "tool_result") return [];
+      return [{ type: "result", callId: toText(block["tool_use_id"]), output: toText(block["content"]) }];
+    });
+    return text === "" && others.length > 0 ? others : [{ type: "message", role: toText(item["role"]), text }, ...others];
+  });
+}
+
+const READERS = { responses: readResponsesItems, chat: readChatItems, messages: readMessagesItems } as const;
+
 function readToolResults(items: readonly Item[]): readonly FakeToolResult[] {
   const names = new Map(items.flatMap((item) => (item.type === "call" ? [[item.callId, item.name]] : [])));
   const lastUser = items.findLastIndex((item) => item.type === "message" && item.role === "user");
@@ -116,8 +131,9 @@ const readToolNames = (body: Readonly<Record<string, unknown>>): readonly string
   });
 
 function readSchema(body: Readonly<Record<string, unknown>>): unknown {
-  const text = body["text"];
-  const format = isRecord(text) ? text["format"] : body["response_format"];
+  const holder = body["text"] ?? body["output_config"];
+  // LiteLLM writes `output_format` for Anthropic, which takes both.
+  const format = (isRecord(holder) ? holder["format"] : undefined) ?? body["response_format"] ?? body["output_format"];
   if (!isRecord(format) || format["type"] !== "json_schema") return undefined;
   const wrapped = format["json_schema"];
   return isRecord(wrapped) ? wrapped["schema"] : format["schema"];

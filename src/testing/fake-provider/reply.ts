@@ -10,6 +10,8 @@ export interface FakeToolCall {
 export interface FakeUsage {
   readonly inputTokens: number;
   readonly cachedInputTokens: number;
+  /** Of the input, what was written to the prompt cache; Anthropic's API tells. */
+  readonly cacheWriteInputTokens: number;
   readonly outputTokens: number;
   readonly reasoningTokens: number;
 }
@@ -29,7 +31,7 @@ export interface Fault {
   readonly reset?: boolean;
   /** Nothing is ever sent. */
   readonly hang?: boolean;
-  /** `length` cuts nothing: it only says so. `failed` exists on the Responses API only. */
+  /** `length` cuts nothing: it only says so. `failed` needs the Responses API, or a streamed answer of the Messages API. */
   readonly finishReason?: "stop" | "length" | "content_filter" | "failed";
 }
 
@@ -84,19 +86,20 @@ export function toAnswer(call: FakeCall, reply: FakeReply, id: string): Answer {
     id,
     model: call.model,
     finishReason: reply.finishReason ?? "stop",
-    usage: { ...computeUsage(call, answer), ...reply.usage },
+    usage: { ...toUsageOf(call, answer), ...reply.usage },
     chunkChars: Math.max(1, reply.chunk ?? DEFAULT_CHUNK_CHARS),
   };
 }
 
 /** The same request and answer always cost the same: no tokenizer, four characters a token. */
-function computeUsage(call: FakeCall, answer: Pick<Answer, "text" | "refusal" | "reasoning" | "toolCalls">): FakeUsage {
+export function toUsageOf(call: FakeCall, answer: Pick<Answer, "text" | "refusal" | "reasoning" | "toolCalls">): FakeUsage {
   const asked = [call.instructions, ...call.messages.map(({ text }) => text), ...call.toolResults.map(({ output }) => output)];
   const called = answer.toolCalls.map(({ name, argumentsJson }) => name + argumentsJson);
   const reasoningTokens = countTokens([answer.reasoning ?? ""]);
   return {
     inputTokens: countTokens(asked),
     cachedInputTokens: 0,
+    cacheWriteInputTokens: 0,
     outputTokens: reasoningTokens + countTokens([answer.text ?? "", answer.refusal ?? "", ...called]),
     reasoningTokens,
   };

@@ -5,6 +5,8 @@ import { type Clock, systemClock } from "../../clock.ts";
 import { FleetError } from "../../protocol/errors.ts";
 import { type FakeCall, isRecord, parseCall } from "./call.ts";
 import { toCompletion, toCompletionFrames } from "./chat-api.ts";
+import { readBody, sendError, sendJson } from "./http.ts";
+import { countTokensOf, toMessage, toMessageFrames } from "./messages-api.ts";
 import { type Answer, type FakeReply, type FakeRule, type FaultPlan, type Frame, toAnswer } from "./reply.ts";
 import { toResponse, toResponseFrames } from "./responses-api.ts";
 import { sampleOf } from "./sample.ts";
@@ -27,6 +29,8 @@ export interface FakeProviderOptions {
 export interface FakeCallRecord {
   readonly id: string;
   readonly api: FakeCall["api"];
+  /** With the query. */
+  readonly path: string;
   readonly model: string;
   /** Milliseconds on this process's monotonic clock. */
   readonly atMs: number;
@@ -44,6 +48,8 @@ export interface FakeCallRecord {
 export interface FakeProvider extends AsyncDisposable {
   /** Ends in `/v1`: what OPENAI_BASE_URL expects. */
   readonly url: string;
+  /** The same without `/v1`: what ANTHROPIC_BASE_URL expects. */
+  readonly origin: string;
   readonly port: number;
   /** Every call that arrived, in order. */
   readonly calls: readonly FakeCallRecord[];
@@ -87,8 +93,10 @@ export async function startFakeProvider(options: FakeProviderOptions = {}): Prom
       server.close(() => resolve());
       server.closeAllConnections();
     });
+  const origin = `http://${host.includes(":") ? `[${host}]` : host}:${address.port}`;
   return {
-    url: `http://${host.includes(":") ? `[${host}]` : host}:${address.port}/v1`,
+    url: `${origin}/v1`,
+    origin,
     port: address.port,
     calls: state.records,
     get served() {
@@ -110,6 +118,12 @@ export const defaultReply: FakeRule = ({ outputSchema, lastUserText }) => ({
   text: outputSchema === undefined ? `You said: ${lastUserText}` : JSON.stringify(sampleOf(outputSchema, lastUserText)),
 });
 
+const PATHS: Readonly<Record<string, FakeCall["api"]>> = {
+  "/chat/completions": "chat",
+  "/responses": "responses",
+  "/messages": "messages",
+};
+
 async function serve(state: State, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const { pathname, searchParams } = new URL(request.url ?? "/", "http://fake");
   if (request.method === "GET" && pathname === "/__calls") return sendJson(response, 200, summarize(state, searchParams.has("list")));
@@ -119,16 +133,19 @@ async function serve(state: State, request: IncomingMessage, response: ServerRes
       data: [{ id: "fake-model", object: "model", created: 1_700_000_000, owned_by: "fake" }],
     });
   }
-  const api = pathname.endsWith("/chat/completions") ? "chat" : pathname.endsWith("/responses") ? "responses" : undefined;
-  if (api === undefined || request.method !== "POST") return sendError(response, { status: 404, errorMessage: `No route ${pathname}.` });
+  const isCount = pathname.endsWith("/messages/count_tokens");
+  const api = isCount ? "messages" : Object.entries(PATHS).find(([path]) => pathname.endsWith(path))?.[1];
+  if (api === undefined || request.method !== "POST")
+    return sendError(response, api ?? "chat", { status: 404, errorMessage: `No route ${pathname}.` });
   const body = await readBody(request);
   const call = body === undefined ? undefined : parseCall(api, body, request.headers);
-  if (call === undefined) return sendError(response, { status: 400, errorMessage: "Expected a JSON body with a model." });
+  if (call === undefined) return sendError(response, api, { status: 400, errorMessage: "Expected a JSON body with a model." });
+  if (isCount) return sendJson(response, 200, { input_tokens: countTokensOf(call) });
   await answerCall(state, call, request, response);
 }
 
 async function answerCall(state: State, call: FakeCall, request: IncomingMessage, response: ServerResponse): Promise<void> {
-  const record = addRecord(state, call);
+  const record = addRecord(state, call, request.url ?? "");
   const gone = new AbortController();
   response.once("close", () => gone.abort());
   const fault = state.faults?.(call, state.records.length - 1);
@@ -143,9 +160,9 @@ async function answerCall(state: State, call: FakeCall, request: IncomingMessage
     return;
   }
   record.status = reply.status ?? 200;
-  response.setHeader("x-request-id", `req_${record.id}`);
+  response.setHeader(call.api === "messages" ? "request-id" : "x-request-id", `req_${record.id}`);
   for (const [name, value] of Object.entries(reply.headers ?? {})) response.setHeader(name, value);
-  if (record.status >= 400) return sendError(response, reply);
+  if (record.status >= 400) return sendError(response, call.api, reply);
   const isWhole = await sendAnswer(state, call, { answer: toAnswer(call, reply, record.id), reply, response, gone: gone.signal });
   record.isServed = isWhole;
   if (isWhole) state.served += 1;
@@ -158,16 +175,28 @@ interface Sending {
   readonly gone: AbortSignal;
 }
 
+interface Form {
+  readonly whole: (answer: Answer) => unknown;
+  readonly frames: (answer: Answer, call: FakeCall) => readonly Frame[];
+}
+
+const FORMS: Readonly<Record<FakeCall["api"], Form>> = {
+  chat: {
+    whole: toCompletion,
+    frames: (answer, { body }) => {
+      const streamOptions = body["stream_options"];
+      return toCompletionFrames(answer, isRecord(streamOptions) && streamOptions["include_usage"] === true);
+    },
+  },
+  responses: { whole: toResponse, frames: toResponseFrames },
+  messages: { whole: toMessage, frames: toMessageFrames },
+};
+
 /** Tells whether all of it was sent. */
 async function sendAnswer(state: State, call: FakeCall, sending: Sending): Promise<boolean> {
   const { answer, reply, response } = sending;
-  const isChat = call.api === "chat";
-  if (call.stream) {
-    const streamOptions = call.body["stream_options"];
-    const includesUsage = isRecord(streamOptions) && streamOptions["include_usage"] === true;
-    return await sendFrames(state, isChat ? toCompletionFrames(answer, includesUsage) : toResponseFrames(answer), sending);
-  }
-  const text = JSON.stringify(isChat ? toCompletion(answer) : toResponse(answer));
+  if (call.stream) return await sendFrames(state, FORMS[call.api].frames(answer, call), sending);
+  const text = JSON.stringify(FORMS[call.api].whole(answer));
   response.writeHead(200, { "content-type": "application/json", "content-length": Buffer.byteLength(text) });
   if (reply.cut !== undefined && reply.cut < text.length) {
     await writeThenDestroy(response, text.slice(0, reply.cut));
@@ -204,12 +233,13 @@ const writeThenDestroy = (response: ServerResponse, text: string): Promise<void>
     });
   });
 
-function addRecord(state: State, call: FakeCall): MutableRecord {
+function addRecord(state: State, call: FakeCall, path: string): MutableRecord {
   const tenant = call.headers["x-flotilla-tenant"];
   const isKept = state.options.keepsBodies ?? true;
   const record: MutableRecord = {
     id: `${state.idPrefix}${state.records.length}`,
     api: call.api,
+    path,
     model: call.model,
     atMs: performance.now(),
     streamed: call.stream,
@@ -235,37 +265,4 @@ function summarize(state: State, hasList: boolean): unknown {
     isServed,
   }));
   return { calls: state.records.length, served: state.served, ...(hasList ? { list } : {}) };
-}
-
-async function readBody(request: IncomingMessage): Promise<Readonly<Record<string, unknown>> | undefined> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of request) chunks.push(Buffer.from(chunk));
-  try {
-    const body: unknown = JSON.parse(Buffer.concat(chunks).toString("utf8"));
-    return isRecord(body) ? body : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-const ERROR_TYPES: Readonly<Record<number, string>> = {
-  400: "invalid_request_error",
-  401: "invalid_request_error",
-  404: "invalid_request_error",
-  429: "rate_limit_error",
-};
-
-function sendError(
-  response: ServerResponse,
-  { status = 500, errorCode, errorMessage }: Pick<FakeReply, "status" | "errorCode" | "errorMessage">,
-): void {
-  const type = errorCode === "insufficient_quota" ? errorCode : (ERROR_TYPES[status] ?? "server_error");
-  sendJson(response, status, {
-    error: { message: errorMessage ?? `The fake provider answers ${status}.`, type, code: errorCode ?? null, param: null },
-  });
-}
-
-function sendJson(response: ServerResponse, status: number, value: unknown): void {
-  response.writeHead(status, { "content-type": "application/json" });
-  response.end(JSON.stringify(value));
 }
