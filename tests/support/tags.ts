@@ -13,6 +13,10 @@ export const TAGS = [
   { name: "sentinel", description: "Starts a primary, a replica and three sentinels: skipped, with the reason, without redis-server." },
   { name: "cluster", description: "Starts a Redis Cluster of six: skipped, with the reason, without redis-server and redis-cli." },
   { name: "newer-redis", description: "Starts a Redis 8 or a Valkey 8: skipped, with the reason, where there is none." },
+  {
+    name: "litellm",
+    description: "Starts a real LiteLLM proxy: skipped, with the reason, where tools/litellm/install.ts has not installed one.",
+  },
   { name: "processes", description: "Starts further processes of its own, and may kill them." },
   { name: "contract", description: "Runs one suite against several implementations of a port." },
   { name: "slow", description: "Takes more than five seconds." },

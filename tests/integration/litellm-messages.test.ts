@@ -1,0 +1,147 @@
+/** The proxy's two Anthropic doors, `/v1/messages` and `/anthropic/*`, and Claude on Azure: what reaches the provider, and what comes back. */
+import { describe, expect, test } from "vitest";
+import { AZURE_KEY, MASTER_KEY, PASSTHROUGH_KEY, type ProxyReply, UPSTREAM_KEY, useProxyBench } from "../support/litellm.ts";
+
+const SONNET = "anthropic/claude-sonnet-4-6";
+const messages = [{ role: "user", content: "hi" }];
+
+describe("messages through a real proxy", { tags: ["litellm", "processes", "slow"] }, () => {
+  const bench = useProxyBench();
+
+  const ask = (body: Readonly<Record<string, unknown>>, headers: Readonly<Record<string, string>> = {}): Promise<ProxyReply> =>
+    bench().post("/v1/messages?beta=true", { model: SONNET, max_tokens: 100, messages, ...body }, headers);
+
+  test("max_tokens is asked for, and nobody is called without it", async () => {
+    expect(await ask({ max_tokens: undefined })).toMatchObject({ status: 400, upstream: [] });
+  });
+
+  test("the alias becomes the provider's name, the key the provider's, and the client's version and schema go along", async () => {
+    const format = { type: "json_schema", schema: { type: "object", properties: { n: { type: "number", minimum: 3 } } } };
+    const reply = await ask({ output_config: { format }, litellm_metadata: { a: 1 } }, { "anthropic-version": "2026-10-21" });
+    const [call] = reply.upstream;
+    expect(call).toMatchObject({ path: "/v1/messages", model: "claude-sonnet-4-6", headers: { "x-api-key": UPSTREAM_KEY } });
+    expect(call?.headers).toMatchObject({ "anthropic-version": "2026-10-21", "anthropic-beta": "structured-outputs-2025-11-13" });
+    // As it was given: unlike the chat door, this one does not rewrite what Anthropic would refuse.
+    expect(call?.body).toMatchObject({ output_config: { format } });
+    expect(JSON.stringify(reply.upstream)).not.toMatch(/litellm_metadata|sk-test-master/);
+  });
+
+  test("the user goes along", async () => {
+    const { upstream } = await ask({ metadata: { user_id: "tenant_1" } });
+    expect(upstream[0]?.body).toMatchObject({ metadata: { user_id: "tenant_1" } });
+  });
+
+  test("prompt-cache marks and thinking blocks go out as they were given", async () => {
+    const cache_control = { type: "ephemeral" };
+    const thinking = { type: "thinking", thinking: "hm", signature: "sig_1" };
+    const turns = [
+      ...messages,
+      { role: "assistant", content: [thinking, { type: "tool_use", id: "call_1", name: "f", input: {} }] },
+      { role: "user", content: [{ type: "tool_result", tool_use_id: "call_1", content: "done", cache_control }] },
+    ];
+    const system = [{ type: "text", text: "Be brief", cache_control }];
+    const tools = [{ name: "f", input_schema: { type: "object", properties: {} } }];
+    const { upstream } = await ask({ system, messages: turns, tools, thinking: { type: "adaptive" } });
+    expect(upstream[0]?.body).toMatchObject({ system, messages: turns, thinking: { type: "adaptive" } });
+  });
+
+  test.each(["authorization", "x-api-key", "x-litellm-api-key"])("the proxy's key is taken from %s", async (name) => {
+    const value = name === "authorization" ? `Bearer ${MASTER_KEY}` : MASTER_KEY;
+    const response = await fetch(`${bench().proxy.url}/v1/messages`, {
+      method: "POST",
+      headers: { [name]: value, "content-type": "application/json" },
+      body: JSON.stringify({ model: SONNET, max_tokens: 10, messages }),
+    });
+    expect(response.status).toBe(200);
+    expect(JSON.stringify(bench().fake.calls.at(-1)?.headers)).not.toContain(MASTER_KEY);
+  });
+
+  test("SURPRISE: without a database a wrong key is a 400, not a 401", async () => {
+    const reply = await ask({}, { authorization: "Bearer sk-wrong" });
+    expect(reply).toMatchObject({ status: 400, upstream: [], body: { error: { type: "no_db_connection" } } });
+  });
+
+  test("the cost stands in a header, and in the last delta of a stream", async () => {
+    const usage = { inputTokens: 1_000, cachedInputTokens: 400, cacheWriteInputTokens: 300, outputTokens: 50 };
+    bench().fake.setReply(() => ({ text: "x", usage }));
+    expect(Number((await ask({})).headers.get("x-litellm-response-cost"))).toBeCloseTo(0.002895, 9);
+    const { headers, text } = await ask({ stream: true });
+    expect(headers.get("x-litellm-response-cost")).toBeNull();
+    expect(headers.get("x-litellm-call-id")).toBeTruthy();
+    const delta = text.split("\n").find((line) => line.includes('"message_delta"'));
+    expect(JSON.parse(delta?.slice(6) ?? "")).toMatchObject({ usage: { output_tokens: 50, cost: 0.002895 } });
+    expect([...text.matchAll(/^event: (\w+)$/gm)].map(([, name]) => name)).toEqual([
+      "message_start",
+      "ping",
+      "content_block_start",
+      "content_block_delta",
+      "content_block_stop",
+      "message_delta",
+      "message_stop",
+    ]);
+  });
+
+  test("a model that is not Anthropic's answers in the same form", async () => {
+    const reply = await ask({ model: "gpt-x" });
+    expect(reply.body).toMatchObject({ type: "message", content: [{ type: "text", text: "hello" }], stop_reason: "end_turn" });
+    expect(reply.upstream[0]).toMatchObject({ api: "responses" });
+  });
+
+  test("a rate limit keeps its type, an overload becomes a 500, and an overload in a stream keeps its type", async () => {
+    bench().fake.setFaults(() => ({ status: 429, headers: { "retry-after": "7" } }));
+    const limited = await ask({});
+    expect(limited).toMatchObject({ status: 429, body: { type: "error", error: { type: "rate_limit_error" } } });
+    bench().fake.setFaults(() => ({ status: 529 }));
+    expect(await ask({})).toMatchObject({ status: 500, body: { error: { type: "api_error" } } });
+    bench().fake.setFaults(undefined);
+    bench().fake.setReply(() => ({ text: "hello", finishReason: "failed" }));
+    expect((await ask({ stream: true })).text).toContain('"type":"overloaded_error"');
+  });
+
+  test("tokens are counted", async () => {
+    const { body } = await bench().post("/v1/messages/count_tokens", { model: SONNET, messages });
+    expect(body).toMatchObject({ input_tokens: 1 });
+  });
+
+  describe("passed through by /anthropic", () => {
+    const pass = (body: Readonly<Record<string, unknown>>, headers: Readonly<Record<string, string>> = {}): Promise<ProxyReply> =>
+      bench().post("/anthropic/v1/messages?x=1", { model: "claude-sonnet-4-6", max_tokens: 10, messages, ...body }, headers);
+
+    test("body, query and versions are the client's, the key is the provider's own", async () => {
+      const versions = { "anthropic-version": "2026-10-21", "anthropic-beta": "foo-2026" };
+      const reply = await pass({ litellm_metadata: { a: 1 } }, { "x-api-key": MASTER_KEY, ...versions });
+      const [call] = reply.upstream;
+      expect(call).toMatchObject({ path: "/v1/messages?x=1", headers: { "x-api-key": PASSTHROUGH_KEY, ...versions } });
+      expect(call?.body).toEqual({ model: "claude-sonnet-4-6", max_tokens: 10, messages });
+      expect(JSON.stringify(reply.upstream)).not.toContain(MASTER_KEY);
+    });
+
+    test("the call has an id and no cost", async () => {
+      const { headers } = await pass({});
+      expect(headers.get("x-litellm-call-id")).toBeTruthy();
+      expect(headers.get("x-litellm-response-cost")).toBeNull();
+    });
+
+    test("a rate limit arrives with its retry-after", async () => {
+      bench().fake.setFaults(() => ({ status: 429, headers: { "retry-after": "7" } }));
+      const { status, headers } = await pass({});
+      expect(status).toBe(429);
+      expect(headers.get("retry-after")).toBe("7");
+    });
+  });
+
+  describe("Claude on Azure", () => {
+    test.each(["azure_ai/claude-sonnet-4-6", "azure-bare"])(
+      "%s is called below /anthropic by both doors, with Azure's key",
+      async (model) => {
+        const chat = await bench().post("/v1/chat/completions", { model, messages });
+        const direct = await ask({ model });
+        for (const { upstream, status } of [chat, direct]) {
+          expect(status).toBe(200);
+          expect(upstream).toMatchObject([{ path: "/anthropic/v1/messages", headers: { "x-api-key": AZURE_KEY } }]);
+        }
+        expect(chat.upstream[0]?.headers["api-key"]).toBe(AZURE_KEY);
+      },
+    );
+  });
+});
