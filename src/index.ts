@@ -2,7 +2,7 @@
 
 // The fleet
 export { type AgentsIn, createFleet, type Fleet, type FleetOptions, type FleetWorkerOptions } from "./fleet.ts";
-export type { AgentLimits, AgentMap, AgentOptions } from "./agents/catalog.ts";
+export type { AgentLimits, AgentMap, AgentOptions, GuardrailScope } from "./agents/catalog.ts";
 export { remoteAgent } from "./agents/derived-agent.ts";
 export { payloadCodec, type PayloadCodec, type PayloadCodecOptions } from "./codec/payload-codec.ts";
 export type { RetentionOptions } from "./protocol/retention.ts";
@@ -20,7 +20,18 @@ export type { FollowOptions } from "./producers/follow.ts";
 export type { RunRequest, Submitted } from "./producers/run-producer.ts";
 export type { RunInput, SubmitOptions } from "./producers/submission.ts";
 export type { FollowedEvent, LiveEvent, RunEvent } from "./protocol/events.ts";
-export type { Approval, Intent, RunErrorInfo, RunInfo, RunResult, RunStatus, Suspension, Usage } from "./protocol/run.ts";
+export type {
+  Approval,
+  GuardrailKind,
+  Intent,
+  RunErrorInfo,
+  RunInfo,
+  RunResult,
+  RunStatus,
+  Suspension,
+  TrippedGuardrail,
+  Usage,
+} from "./protocol/run.ts";
 
 // Errors
 export { ERRORS, type ErrorCode, FleetError, isFleetError } from "./protocol/errors.ts";

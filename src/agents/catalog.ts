@@ -14,6 +14,8 @@ export interface AgentLimits {
   readonly turns?: number;
 }
 
+export type GuardrailScope = "every-hop" | "entry-only";
+
 export interface AgentOptions<A extends AnyAgent = AnyAgent> {
   readonly agent: A;
   /** The queue whose workers run it. Default `default`. */
@@ -21,6 +23,11 @@ export interface AgentOptions<A extends AnyAgent = AnyAgent> {
   /** Recorded with each run. Default: the fleet's `version`. */
   readonly version?: string;
   readonly limits?: AgentLimits;
+  /**
+   * When the agent's input guardrails run: where the run was submitted to it (`entry-only`, as in the SDK), or in each of its hops, on the
+   * whole conversation. Output and tool guardrails always run. Default `entry-only`.
+   */
+  readonly guardrails?: GuardrailScope;
   /** False: answers are not streamed from the provider, and there is no live text. Default true. */
   readonly stream?: boolean;
   /** Makes the agent for settings given at submit, such as an output schema. @throws FleetError INPUT_INVALID */
@@ -35,6 +42,7 @@ export interface CatalogEntry {
   readonly queue: string;
   readonly version: string;
   readonly turnLimit: number;
+  readonly guardrails: GuardrailScope;
   readonly stream: boolean;
   readonly configure: ((settings: unknown) => AnyAgent) | undefined;
   readonly description: string;
@@ -78,12 +86,16 @@ function entryOf(name: string, value: AnyAgent | AgentOptions, version: string):
   const turnLimit = options.limits?.turns ?? DEFAULT_TURN_LIMIT;
   if (!Number.isInteger(turnLimit) || turnLimit < 1)
     throw invalid(`${at}.limits.turns`, `Expected a whole number above 0; got ${turnLimit}.`, "give another limit");
+  const guardrails = options.guardrails ?? "entry-only";
+  if (guardrails !== "entry-only" && guardrails !== "every-hop")
+    throw invalid(`${at}.guardrails`, `Expected "entry-only" or "every-hop"; got ${JSON.stringify(guardrails)}.`, "use one of the two");
   return {
     name,
     agent,
     queue,
     version: options.version ?? version,
     turnLimit,
+    guardrails,
     stream: options.stream ?? true,
     configure: options.configure,
     description: agent.handoffDescription,

@@ -2,6 +2,7 @@
  * The user's agent as it runs at the top of a hop: handoffs end the hop, guardrails and hooks behave, the original stays untouched (I13).
  */
 import { Agent, getHandoff, type Handoff, type Model, Usage } from "@openai/agents";
+import { withHopGuardrails } from "./hop-guardrails.ts";
 import { type HopState, requireScope } from "./hop-state.ts";
 import { withJournaledModel } from "./sdk-seams.ts";
 
@@ -78,15 +79,15 @@ function endingHandoff(handoff: Handoff, hop: HopState): Handoff {
 }
 
 export interface DeriveOptions {
-  /** False from the second hop on: as in the SDK, input guardrails guard the entry of a run. */
-  readonly guardsEntry: boolean;
+  /** False where the agent's input guardrails do not guard this hop. */
+  readonly guardsInput: boolean;
   readonly onListenerError: (error: unknown) => void;
 }
 
 export function deriveAgent(agent: Agent, hop: HopState, options: DeriveOptions): Agent {
-  return Object.create(withJournaledModel(agent), {
+  return Object.create(withHopGuardrails(withJournaledModel(agent), hop), {
     handoffs: { value: agent.handoffs.map((handoff) => endingHandoff(getHandoff(handoff), hop)), enumerable: true },
-    ...(options.guardsEntry ? {} : { inputGuardrails: { value: [], enumerable: true } }),
+    ...(options.guardsInput ? {} : { inputGuardrails: { value: [], enumerable: true } }),
     emit: { value: safeEmit(agent, options.onListenerError), enumerable: false },
   });
 }

@@ -7,6 +7,7 @@ import { hasDynamicFunctionToolApprovalPolicy, prepareFunctionToolInput } from "
 import { cut, LIMITS } from "../protocol/limits.ts";
 import { FleetError } from "../protocol/errors.ts";
 import { NO_USAGE } from "../protocol/run.ts";
+import { toolInputGuardrail, toolOutputGuardrail } from "./hop-guardrails.ts";
 import { currentScope, runInScope, type Scope } from "./hop-state.ts";
 import { decodeToolEntry, encodeToolEntry, reviveBytes, type ToolEntry, toolKey } from "./journal-entry.ts";
 import type { ContextPatch } from "./run-context.ts";
@@ -27,6 +28,8 @@ export function ledgeredTool(tool: Tool, cache: WeakMap<Tool, Tool>): Tool {
     invoke: { value: isAgentTool(tool) ? placedInvoke(tool) : ledgeredInvoke(tool), enumerable: true },
     // The time limit is kept inside the ledger: what the model is told of it is the call's result, and a replay must find it.
     ...(isAgentTool(tool) ? {} : { timeoutMs: { value: undefined, enumerable: true } }),
+    inputGuardrails: { value: tool.inputGuardrails?.map(toolInputGuardrail), enumerable: true },
+    outputGuardrails: { value: tool.outputGuardrails?.map(toolOutputGuardrail), enumerable: true },
     // A static answer is kept as it is: the SDK knows the predicates that it made itself from a boolean.
     ...(hasDynamicFunctionToolApprovalPolicy(tool) ? { needsApproval: { value: parsedApproval(tool), enumerable: true } } : {}),
   });

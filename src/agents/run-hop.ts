@@ -22,6 +22,7 @@ import { cut, LIMITS } from "../protocol/limits.ts";
 import type { Approval, Decision } from "../protocol/run.ts";
 import type { AnyAgent, CatalogEntry } from "./catalog.ts";
 import { deriveAgent, isStub } from "./derived-agent.ts";
+import { restoreOutputInfo } from "./hop-guardrails.ts";
 import { type BadAnswer, type HopIdentity, HopState, runInScope, TOP_FRAME } from "./hop-state.ts";
 import type { HopJournal, HopLiveText } from "./ports.ts";
 import type { TrackedContext } from "./run-context.ts";
@@ -75,13 +76,15 @@ export async function runHop(parts: HopParts): Promise<HopResult> {
   } catch (error) {
     // What stopped the attempt from inside is the cause; what the SDK made of it is not.
     const cause = hop.fatal?.error ?? error;
+    restoreOutputInfo(cause, hop);
     hop.blame(cause, hop.frame(TOP_FRAME), (text) => whyRefused(parts.agent, text));
     return { type: "errored", error: cause, badAnswer: hop.blamed(cause) };
   }
 }
 
 async function runToEnd(parts: HopParts, hop: HopState): Promise<HopResult> {
-  const agent = deriveAgent(parts.agent, hop, { guardsEntry: parts.identity.hop === 0, onListenerError: parts.onListenerError });
+  const guardsInput = parts.identity.hop === 0 || parts.entry.guardrails === "every-hop";
+  const agent = deriveAgent(parts.agent, hop, { guardsInput, onListenerError: parts.onListenerError });
   const runContext = new RunContext(parts.context.value);
   // The transcript was written by the SDK's own `history`, or validated as input items at submit.
   let input: AgentInputItem[] | SdkState = parts.transcript as unknown as AgentInputItem[];

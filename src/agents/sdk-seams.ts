@@ -5,6 +5,7 @@
  */
 import { Agent, type ModelProvider, Runner, RunState } from "@openai/agents";
 import type { AgentInputItem, Tool } from "@openai/agents";
+import { withHopGuardrails } from "./hop-guardrails.ts";
 import { currentScope, type HopState, runInScope, type Scope } from "./hop-state.ts";
 import { journaledModel, journaledProvider } from "./journaled-model.ts";
 import { ledgeredTool } from "./ledgered-tool.ts";
@@ -36,7 +37,7 @@ export function installSeams(): void {
     const runner = insideHop(this, hop);
     const frame = frameOf(scope, agent, input);
     return runInScope({ ...scope, agentCallId: undefined, frame }, () =>
-      (run as AnyRun).call(runner, withJournaledModel(agent), input, options).catch((error: unknown) => {
+      (run as AnyRun).call(runner, withHopGuardrails(withJournaledModel(agent), hop), input, options).catch((error: unknown) => {
         hop.blame(error, frame, (text) => whyRefused(agent, text));
         throw error;
       }),

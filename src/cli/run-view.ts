@@ -54,8 +54,15 @@ export function drawRun({ run, events, output }: RunView): string[] {
   if (!isFinal(run.status) && !run.liveWorker)
     lines.push("", `No live worker has agent ${oneLine(run.agent, 64)}: the run waits until one comes.`);
   lines.push(...drawOpen(run));
-  if (run.error !== undefined) lines.push("", `${run.error.code} ${printable(run.error.message)}`);
+  if (run.error !== undefined) lines.push(...drawError(run.error));
   if (output !== undefined) lines.push("", typeof output === "string" ? printable(output) : JSON.stringify(output, null, 2));
+  return lines;
+}
+
+function drawError({ code, message, answer, guardrail }: NonNullable<RunInfo["error"]>): string[] {
+  const lines = ["", `${code} ${printable(message)}`];
+  if (guardrail?.info !== undefined) lines.push(`  found ${printable(JSON.stringify(guardrail.info))}`);
+  if (answer !== undefined) lines.push(`  answer ${oneLine(answer, 500)}`);
   return lines;
 }
 

@@ -5,7 +5,7 @@
 import { isFleetError } from "../protocol/errors.ts";
 import type { RunEvent } from "../protocol/events.ts";
 import type { Json } from "../protocol/json.ts";
-import type { Approval, Decision, Intent, RunErrorInfo, RunInfo } from "../protocol/run.ts";
+import type { Approval, Decision, Intent, RunErrorInfo, RunInfo, TrippedGuardrail } from "../protocol/run.ts";
 import { isSealed, notSealed, type PayloadCodec } from "./payload-codec.ts";
 
 /** What is done to the values of one run. */
@@ -91,10 +91,14 @@ export const mapApproval = (approval: Approval, change: Change): Approval => ({
 export const mapDecision = (decision: Decision, callId: string, change: Change): Decision =>
   decision.message === undefined ? decision : { ...decision, message: change.text(decision.message, `decision:${callId}`) };
 
+const mapGuardrail = (guardrail: TrippedGuardrail, change: Change): TrippedGuardrail =>
+  guardrail.info === undefined ? guardrail : { ...guardrail, info: change.json(guardrail.info, "error.guardrail.info") };
+
 export const mapError = (error: RunErrorInfo, change: Change): RunErrorInfo => ({
   ...error,
   message: change.message(error.message, "error.message"),
   ...(error.answer === undefined ? {} : { answer: change.text(error.answer, "error.answer") }),
+  ...(error.guardrail === undefined ? {} : { guardrail: mapGuardrail(error.guardrail, change) }),
 });
 
 export function mapInfo(info: RunInfo, change: Change): RunInfo {

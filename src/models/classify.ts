@@ -5,6 +5,7 @@
  * request id, because a provider's own text may quote the prompt or the key.
  */
 import { type ErrorCode, isFleetError } from "../protocol/errors.ts";
+import type { GuardrailKind } from "../protocol/run.ts";
 import { classNames, field, isObject, numberField, textField } from "./duck.ts";
 import { classifyProviderError, isNetworkError } from "./provider-errors.ts";
 import { ownText, safeText } from "./safe-text.ts";
@@ -15,7 +16,7 @@ export type Failure = { readonly message: string } & (
   | { readonly kind: "final"; readonly code: ErrorCode }
   /** The answer has the wrong form: another sample may be right. */
   | { readonly kind: "bad-answer"; readonly code: ErrorCode }
-  | { readonly kind: "blocked"; readonly guardrail: string; readonly info: unknown }
+  | { readonly kind: "blocked"; readonly guardrail: string; readonly at: GuardrailKind; readonly info: unknown }
   | { readonly kind: "refused"; readonly refusal: string }
   | { readonly kind: "turn-limit" }
   | { readonly kind: "aborted"; readonly reason: unknown }
@@ -69,7 +70,8 @@ function classifyAgentsError(error: unknown, names: ReadonlySet<string>): Failur
     return { kind: "refused", refusal: textField(error, "refusal") ?? "", message: "The model refused to answer." };
   }
   if (names.has("MaxTurnsExceededError")) return { kind: "turn-limit", message: "The agent used up its turns without an answer." };
-  if ([...names].some((name) => name.endsWith("GuardrailTripwireTriggered"))) return toBlocked(error);
+  const tripped = [...names].find((name) => Object.hasOwn(TRIPPED, name));
+  if (tripped !== undefined) return toBlocked(error, TRIPPED[tripped] ?? "input");
   if (names.has("ModelTimeoutError")) {
     const timeoutMs = numberField(error, "timeoutMs");
     return { kind: "transient", code: "MODEL_UNAVAILABLE", message: `The model did not answer within ${timeoutMs ?? "its"} ms.` };
@@ -88,14 +90,22 @@ function classifyAgentsError(error: unknown, names: ReadonlySet<string>): Failur
   return undefined;
 }
 
-function toBlocked(error: unknown): Failure {
+const TRIPPED: Readonly<Record<string, GuardrailKind>> = {
+  InputGuardrailTripwireTriggered: "input",
+  OutputGuardrailTripwireTriggered: "output",
+  ToolInputGuardrailTripwireTriggered: "tool-input",
+  ToolOutputGuardrailTripwireTriggered: "tool-output",
+};
+
+function toBlocked(error: unknown, at: GuardrailKind): Failure {
   const result = field(error, "result");
   const guardrail = textField(field(result, "guardrail"), "name") ?? "unknown";
   return {
     kind: "blocked",
     guardrail,
+    at,
     info: field(field(result, "output"), "outputInfo"),
-    message: safeText(`The guardrail ${guardrail} stopped the run.`),
+    message: safeText(`The ${at} guardrail ${guardrail} stopped the run.`),
   };
 }
 
@@ -115,14 +125,15 @@ function classifyWrapped(error: unknown, names: ReadonlySet<string>, within: (in
   const isTool = names.has("ToolCallError");
   if (!isTool && !names.has("GuardrailExecutionError")) return undefined;
   const inner = field(error, "error");
+  const who = isTool ? "A tool" : safeText(`The guardrail ${textField(error, "guardrail") ?? ""}`.trim());
   const code = isTool ? "TOOL_FAILED" : "GUARDRAIL_FAILED";
   // A nested agent's model call fails inside a tool: it keeps its own meaning. What the tool's own code throws does not,
   // whatever `status` it may carry.
   const failure = isModelSide(inner) ? within(inner) : undefined;
   // A judge whose answer is bad is asked again; the run fails for its guardrail, not for an answer of its own.
-  if (!isTool && failure?.kind === "bad-answer") return { ...failure, code, message: `A guardrail's model failed. ${failure.message}` };
+  if (!isTool && failure?.kind === "bad-answer") return { ...failure, code, message: `${who} asked a model. ${failure.message}` };
   if (failure !== undefined && (isTool || failure.kind !== "transient")) return failure;
-  return { kind: "transient", code, message: `${isTool ? "A tool" : "A guardrail"} failed: ${ownText(inner)}` };
+  return { kind: "transient", code, message: `${who} failed: ${ownText(inner)}` };
 }
 
 const MODEL_SIDE = ["OpenAIError", "AgentsError", "FleetError", "AI_APICallError", "AbortError"];

@@ -161,7 +161,10 @@ async function resultOf(store: RunStore, info: RunInfo): Promise<RunResult> {
   if (status === "cancelled" || status === "expired") return { status, runId, agent, usage };
   const error: RunErrorInfo = info.error ?? { code: "RUN_CRASHED", message: "The record holds no reason." };
   if (status === "failed") return { status, runId, agent, usage, error };
-  if (status === "blocked" || status === "refused") return { status, runId, agent, usage, error };
+  // A record of a release that kept no more than the guardrail's name, as the code.
+  if (status === "blocked")
+    return { status, runId, agent, usage, error, guardrail: error.guardrail ?? { name: error.code, kind: "input" } };
+  if (status === "refused") return { status, runId, agent, usage, error };
   throw new Error(`Run ${runId} was taken for final while ${status}.`);
 }
 

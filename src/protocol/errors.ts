@@ -12,6 +12,7 @@ export const ERRORS = {
   DECISION_NOT_OPEN: "There is nothing to decide: the call is not waiting for a person.",
   FLEET_FILE_INVALID: "The fleet file could not be loaded, or holds no fleet.",
   GUARDRAIL_FAILED: "A guardrail itself failed, again and again.",
+  GUARDRAIL_TRIPPED: "A guardrail stopped the run.",
   HANDOFF_LIMIT: "The run changed hands more often than its limit allows.",
   IDEMPOTENCY_CONFLICT: "The idempotency key was used before with another input.",
   INPUT_INVALID: "A value does not have the shape that is expected of it.",

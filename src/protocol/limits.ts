@@ -18,6 +18,8 @@ export const LIMITS = {
   errorChars: 2_000,
   /** An answer that a run's error carries, in characters; the rest is cut. */
   answerChars: 8_000,
+  /** What a guardrail says it found, as JSON, in characters; larger info is kept as cut text. */
+  guardrailInfoChars: 4_000,
   agentNameChars: 128,
   tenantChars: 128,
   idempotencyKeyChars: 256,

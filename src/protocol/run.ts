@@ -50,11 +50,27 @@ export type Approval = z.infer<typeof approvalSchema>;
 export const decisionSchema = z.strictObject({ approve: z.boolean(), message: z.string().max(2_000).optional() });
 export type Decision = z.infer<typeof decisionSchema>;
 
-export const runErrorSchema = z.strictObject({
+/** Where a guardrail stands: before the agent's input, behind its output, around a tool's call. */
+export const guardrailKindSchema = z.enum(["input", "output", "tool-input", "tool-output"]);
+export type GuardrailKind = z.infer<typeof guardrailKindSchema>;
+
+/** The guardrail that blocked a run. */
+export const trippedGuardrailSchema = z.object({
+  name: z.string(),
+  kind: guardrailKindSchema,
+  /** What the guardrail says it found, its `outputInfo`: as JSON, or as cut text where it is larger than its limit. */
+  info: jsonSchema.optional(),
+});
+export type TrippedGuardrail = z.infer<typeof trippedGuardrailSchema>;
+
+// Not strict: a newer release may say more of an error than this one reads.
+export const runErrorSchema = z.object({
   code: z.string().min(1),
   message: z.string(),
   /** What the run had produced when it ended, for reading; only where there is something. */
   answer: z.string().optional(),
+  /** Only of blocked runs. */
+  guardrail: trippedGuardrailSchema.optional(),
 });
 export type RunErrorInfo = z.infer<typeof runErrorSchema>;
 
@@ -108,10 +124,12 @@ export type RunResult<Output = unknown> =
   | { readonly status: "completed"; readonly runId: string; readonly agent: string; readonly output: Output; readonly usage: Usage }
   | { readonly status: "failed"; readonly runId: string; readonly agent: string; readonly error: RunErrorInfo; readonly usage: Usage }
   | {
-      readonly status: "blocked" | "refused";
+      readonly status: "blocked";
       readonly runId: string;
       readonly agent: string;
+      readonly guardrail: TrippedGuardrail;
       readonly error: RunErrorInfo;
       readonly usage: Usage;
     }
+  | { readonly status: "refused"; readonly runId: string; readonly agent: string; readonly error: RunErrorInfo; readonly usage: Usage }
   | { readonly status: "cancelled" | "expired"; readonly runId: string; readonly agent: string; readonly usage: Usage };

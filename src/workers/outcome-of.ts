@@ -5,6 +5,7 @@ import type { AbortReason } from "../agents/ports.ts";
 import type { HopResult } from "../agents/run-hop.ts";
 import { classifyFailure, type Failure } from "../models/classify.ts";
 import type { ErrorCode } from "../protocol/errors.ts";
+import type { Json } from "../protocol/json.ts";
 import { cut, LIMITS } from "../protocol/limits.ts";
 import type { Attempt, Outcome } from "../protocol/attempt.ts";
 import type { RunErrorInfo } from "../protocol/run.ts";
@@ -81,7 +82,7 @@ function ofError(error: unknown, badAnswer: BadAnswer | undefined, parts: Outcom
     case "turn-limit":
       return failed("TURN_LIMIT", failure.message);
     case "blocked":
-      return { type: "blocked", error: { code: failure.guardrail, message: failure.message, answer: preview(failure.info) } };
+      return blocked(failure);
     case "refused":
       return { type: "refused", error: { code: "refused", message: failure.message, answer: cut(failure.refusal, LIMITS.errorChars) } };
     case "aborted":
@@ -122,4 +123,20 @@ const failed = (code: ErrorCode, message: string, told: Pick<RunErrorInfo, "answ
   error: { code, message: cut(message, LIMITS.errorChars), ...told },
 });
 
-const preview = (info: unknown): string => cut(JSON.stringify(info) ?? "", LIMITS.errorChars);
+function blocked({ message, guardrail: name, at, info }: Extract<Failure, { kind: "blocked" }>): Outcome {
+  const found = boundedInfo(info);
+  const guardrail = { name, kind: at, ...(found === undefined ? {} : { info: found }) };
+  return { type: "blocked", error: { code: "GUARDRAIL_TRIPPED" satisfies ErrorCode, message, guardrail } };
+}
+
+/** Undefined where there is none, or JSON cannot carry it: what a guardrail says of its verdict must not undo the verdict. */
+function boundedInfo(info: unknown): Json | undefined {
+  try {
+    const text: string | undefined = JSON.stringify(info);
+    if (text === undefined || text.length > LIMITS.guardrailInfoChars) return text && cut(text, LIMITS.guardrailInfoChars);
+    // The text of a JSON value.
+    return JSON.parse(text) as Json;
+  } catch {
+    return undefined;
+  }
+}

@@ -208,7 +208,7 @@ describe("a whole fleet", { tags: ["redis"] }, () => {
     expect(ended).toMatchObject([
       { status: "completed", agent: "closer", output: expect.stringContaining(`${sealedWord}-answer`) },
       { status: "completed", agent: "actor", output: expect.stringContaining(`${sealedWord}-acted`) },
-      { status: "blocked", error: { code: "trips", answer: expect.stringContaining(`${sealedWord}-guardrail`) } },
+      { status: "blocked", guardrail: { name: "trips", info: { why: `${sealedWord}-guardrail` } } },
     ]);
     expect(shown).toContain(`${sealedWord}-answer`);
     for (const said of ["result", "pay", "handoff", "answer", "act", "tool-error"]) expect(events).toContain(`${sealedWord}-${said}`);

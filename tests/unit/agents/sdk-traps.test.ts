@@ -93,7 +93,10 @@ test("a guardrail that trips ends the run as blocked, with its name", async () =
   });
   const model = new ScriptedModel([say("never")]);
   const fleet = testFleet(createFleet({ agents: { a } }), { models: { m: model } });
-  expect(await fleet.complete("a", "go")).toMatchObject({ status: "blocked", error: { code: "no-go" } });
+  expect(await fleet.complete("a", "go")).toMatchObject({
+    status: "blocked",
+    guardrail: { name: "no-go", kind: "input", info: { word: "go" } },
+  });
   expect(model.calls).toHaveLength(0);
 });
 

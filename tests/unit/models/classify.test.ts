@@ -223,7 +223,7 @@ test("a guardrail that crashes is transient", async () => {
   expect(await failureOf({ reply: { text: "x" }, agent: { inputGuardrails } })).toMatchObject({
     kind: "transient",
     code: "GUARDRAIL_FAILED",
-    message: "A guardrail failed: Error: guard service down",
+    message: "The guardrail failed: Error: guard service down",
   });
 });
 
