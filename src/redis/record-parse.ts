@@ -115,39 +115,44 @@ export function parseRecord(fields: Fields, intents: unknown, approvals: unknown
   });
 }
 
-// Made once: a schema costs more to make than to use, and this runs for every attempt.
-const integerSchema = z.coerce.number().int();
-const textSchema = z.string();
+// Made once: a schema costs more to make than to use, and these are used for every attempt.
 const nullableTextsSchema = z.array(z.string().nullable());
+const countSchema = z.coerce.number().int();
+const toldSchema = z.object({
+  runId: z.string(),
+  wake: countSchema,
+  attempts: countSchema,
+  hop: countSchema,
+  maxHops: countSchema,
+  agent: z.string(),
+  entryAgent: z.string(),
+  tenant: z.string(),
+  queue: z.string(),
+  priority: prioritySchema,
+  retries: countSchema,
+  resamples: countSchema,
+  misplaced: countSchema.default(0),
+  turnsBefore: countSchema,
+  deadlineAtMs: countSchema,
+  journaled: countSchema.optional(),
+});
+const begunSchema = z.tuple([
+  z.literal("begun"),
+  z.string(),
+  z.string(),
+  z.string(),
+  z.string(),
+  z.array(z.string()),
+  z.array(z.string()),
+  z.array(z.string()).optional(),
+]);
 
-/** What `begin` tells an attempt. */
-export function parseAttempt(token: string, fields: Fields, intents: unknown, decisions: unknown, hasJournal: boolean): Attempt {
-  const number = (name: string): number => integerSchema.parse(fields[name]);
-  const text = (name: string): string => textSchema.parse(fields[name]);
-  return {
-    runId: text("runId"),
-    token,
-    wake: number("wake"),
-    attempt: number("attempts"),
-    hop: number("hop"),
-    maxHops: number("maxHops"),
-    agent: text("agent"),
-    entryAgent: text("entryAgent"),
-    tenant: text("tenant"),
-    queue: text("queue"),
-    priority: prioritySchema.parse(fields["priority"]),
-    contextJson: text("context"),
-    settingsJson: text("settings"),
-    metadataJson: text("metadata"),
-    retries: number("retries"),
-    resamples: number("resamples"),
-    misplaced: Number(fields["misplaced"] ?? 0),
-    turnsBefore: number("turnsBefore"),
-    deadlineAtMs: number("deadlineAtMs"),
-    hasJournal,
-    openIntents: parseIntents(intents),
-    decisions: parseDecisions(decisions),
-  };
+/** What `begin` tells an attempt; without the transcript where it is long. */
+export function parseBegun(token: string, reply: unknown): { readonly attempt: Attempt; readonly itemsJson: string[] | undefined } {
+  const [, toldJson, contextJson, settingsJson, metadataJson, intents, decisions, itemsJson] = begunSchema.parse(reply);
+  const { attempts, journaled, ...told } = toldSchema.parse(JSON.parse(toldJson));
+  const stored = { contextJson, settingsJson, metadataJson, openIntents: parseIntents(intents), decisions: parseDecisions(decisions) };
+  return { attempt: { ...told, token, attempt: attempts, hasJournal: journaled === told.hop, ...stored }, itemsJson };
 }
 
 const wakeJobSchema = z.object({

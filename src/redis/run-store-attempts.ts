@@ -3,7 +3,7 @@ import { z } from "zod";
 import { FINAL_STATUSES, runStatusSchema } from "../protocol/run.ts";
 import type { BeginCommand, BeginReply, EndCommand, EndReply, Fact, Outcome, RenewReply, StepReply } from "../protocol/attempt.ts";
 import type { RunStore } from "../protocol/run-store.ts";
-import { optionalWakeJobSchema, parseAttempt, parseFlat, parseStrings } from "./record-parse.ts";
+import { optionalWakeJobSchema, parseBegun } from "./record-parse.ts";
 import {
   answered,
   callForString,
@@ -31,7 +31,7 @@ export function createAttempts(context: StoreContext): Attempts {
       const args = { token, callId: intent.callId, tool: intent.tool, intent: JSON.stringify(intent) };
       const [status, reason = ""] = await callForStrings(context, "open-intent", runId, args);
       if (status === "stop") return { status, stop: stopReasonSchema.parse(reason) };
-      return { status: z.enum(["opened", "superseded"]).parse(status) };
+      return { status: openedSchema.parse(status) };
     },
     end: (command) => end(context, command),
     async renew(held, leaseMs) {
@@ -58,6 +58,7 @@ const renewReplySchema = z.tuple([z.array(z.string()), z.array(z.string())]);
 const beginReplySchema = z.array(z.unknown());
 const finalStatusSchema = z.enum(FINAL_STATUSES);
 const stopReasonSchema = z.enum(["cancelled", "expired"]);
+const openedSchema = z.enum(["opened", "superseded"]);
 const staleSchema = z.enum(["gone", "final", "wake", "suspended", "held", "not-before"]);
 
 /** One round trip; two where the transcript is long. */
@@ -65,11 +66,12 @@ async function begin(context: StoreContext, command: BeginCommand): Promise<Begi
   const { redis, keys, retentionMs } = context;
   const { runId, wake, token, workerId, leaseMs, maxDeaths } = command;
   const call = runCall(keys, "begin", runId, { wake, token, worker: workerId, leaseMs, maxDeaths, retentionMs: retentionArg(retentionMs) });
-  const [status, first, intents, decisions, journaled, items] = beginReplySchema.parse(await answered(runScript(redis, call)));
-  if (status === "stale") return { status, why: staleSchema.parse(first) };
-  if (status === "ended") return { status, as: finalStatusSchema.parse(first) };
-  const attempt = parseAttempt(token, parseFlat(first), intents, decisions, journaled === "1");
-  return { status: "begun", attempt, itemsJson: parseStrings(items ?? (await answered(redis.lrange(keys.items(runId), 0, -1)))) };
+  const reply = beginReplySchema.parse(await answered(runScript(redis, call)));
+  const [status, why] = reply;
+  if (status === "stale") return { status, why: staleSchema.parse(why) };
+  if (status === "ended") return { status, as: finalStatusSchema.parse(why) };
+  const { attempt, itemsJson } = parseBegun(token, reply);
+  return { status: "begun", attempt, itemsJson: itemsJson ?? (await answered(redis.lrange(keys.items(runId), 0, -1))) };
 }
 
 async function record(context: StoreContext, fact: Fact): Promise<StepReply> {
@@ -96,7 +98,7 @@ const endReplySchema = z.discriminatedUnion("status", [
 
 async function end(context: StoreContext, { runId, token, outcome, retentionMs }: EndCommand): Promise<EndReply> {
   const always = { token, retentionMs: retentionArg(retentionMs), clockMs: context.clock.nowMs(), outcome: outcome.type };
-  const args = { ...always, ...NO_OUTCOME_ARGS, ...outcomeArgs(outcome) };
+  const args = { ...always, ...outcomeArgs(outcome) };
   const journal = outcome.type === "retry" && outcome.rejects !== undefined ? await journalOfHop(context, runId) : undefined;
   const reply = endReplySchema.parse(JSON.parse(await callForString(context, "end", runId, args, journal)));
   return reply.status === "settled" ? { status: reply.status, as: reply.as, next: reply.next } : reply;
@@ -106,25 +108,6 @@ async function end(context: StoreContext, { runId, token, outcome, retentionMs }
 async function journalOfHop({ redis, keys }: StoreContext, runId: string): Promise<string> {
   return keys.journal(runId, Number((await answered(redis.hget(keys.run(runId), "hop"))) ?? 0));
 }
-
-const NO_OUTCOME_ARGS: ScriptArgs = {
-  items: "",
-  replace: "",
-  context: "",
-  output: "",
-  to: "",
-  queue: "",
-  suspension: "",
-  untilMs: "",
-  approvals: "[]",
-  event: "",
-  error: "",
-  notBeforeMs: "",
-  rejectKey: "",
-  rejectionKey: "",
-  rejection: "",
-  misplaced: "",
-};
 
 /** Members of the outcome's event as JSON text with a comma in front: scripts put time, hop and agent before it. */
 const members = (value: Readonly<Record<string, unknown>>): string => {

@@ -43,6 +43,7 @@ export function runCall(keys: Keys, name: ScriptName, runId: string, args: Scrip
   for (const [argName, value] of Object.entries({ ...always, ...args })) {
     // As Redis would store it: half a surrogate pair is no text, and its JSON escape is none to Lua.
     const text = String(value).toWellFormed();
+    if (text === "") continue;
     if (text.length <= TOGETHER_CHARS) together[argName] = text;
     else alone.push(argName, text);
   }

@@ -51,10 +51,12 @@ function submitCall({ keys }: StoreContext, submission: Submission): ScriptCall 
   return runCall(keys, "submit", runId, args, idempotencyKey === undefined ? undefined : keys.idem(tenant, idempotencyKey));
 }
 
+const submitStatusSchema = z.enum(["created", "duplicate", "conflict", "unknown-agent"]);
+
 function parseSubmitReply(reply: unknown): SubmitReply {
   if (reply instanceof Error) throw explained(reply);
   const [status, first = "", second = ""] = parseStrings(reply);
-  switch (z.enum(["created", "duplicate", "conflict", "unknown-agent"]).parse(status)) {
+  switch (submitStatusSchema.parse(status)) {
     case "created": {
       const wake = parseWakeJob(first);
       if (wake === undefined) throw new Error("submit.lua answered `created` without a wake");

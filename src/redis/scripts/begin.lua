@@ -1,18 +1,26 @@
 -- Takes the run for one attempt, or says why there is nothing to do.
 -- ARGV wake, token, worker, leaseMs, maxDeaths, retentionMs
--- Returns {"begun", record (flat), intents (values), decisions (flat), "1" when the hop has journal entries,
+-- Returns {"begun", control fields (JSON), context, settings, metadata, intents (values), decisions (flat),
 --          the transcript's chunks, or nothing where they are long: the caller then reads them, for a large reply from Lua blocks the shard}
 --         | {"stale", "gone" | "final" | "wake" | "suspended" | "held" | "not-before"} | {"ended", final status}
 -- Keeps I1 (a stale wake ends without effect), I8 (deaths are counted), I12 (the same token gets the same answer).
 local SMALL_BYTES = 16384
 
+-- One JSON text, because a client needs five times as long to read the whole record as a list. What may be large stays out of it.
+local TOLD = { "runId", "wake", "attempts", "hop", "maxHops", "agent", "entryAgent", "tenant", "queue", "priority", "retries", "resamples",
+  "misplaced", "turnsBefore", "deadlineAtMs", "journaled" }
+
 local function begun()
-  flush()
-  return { "begun", redis.call("HGETALL", key.run), redis.call("HVALS", key.intents), redis.call("HGETALL", key.decisions),
-    redis.call("HGET", key.run, "journaled") == run.hop and "1" or "0",
+  local told = {}
+  for _, name in ipairs(TOLD) do told[name] = run[name] end
+  return { "begun", cjson.encode(told), run.context, run.settings, run.metadata, redis.call("HVALS", key.intents),
+    redis.call("HGETALL", key.decisions),
     tonumber(run.itemsBytes or SMALL_BYTES) < SMALL_BYTES and redis.call("LRANGE", key.items, 0, -1) or nil }
 end
 
+run = {}
+local record = redis.call("HGETALL", key.run)
+for i = 1, #record, 2 do run[record[i]] = record[i + 1] end
 if not run.status then return { "stale", "gone" } end
 if run.beganToken == arg.token and run.lastBegin then return { "ended", run.lastBegin } end
 if FINAL[run.status] then return { "stale", "final" } end
@@ -32,11 +40,11 @@ if FINAL[run.status] then
   set("beganToken", arg.token, "lastBegin", run.status)
   return { "ended", run.status }
 end
-run.attempts = redis.call("HINCRBY", key.run, "attempts", 1)
+run.attempts = tonumber(run.attempts) + 1
 move("running")
 unset("notBeforeMs", "lastBegin")
-redis.call("HSETNX", key.run, "startedAtMs", now)
-set("token", arg.token, "beganToken", arg.token, "worker", arg.worker)
+if not run.startedAtMs then set("startedAtMs", now) end
+set("attempts", run.attempts, "token", arg.token, "beganToken", arg.token, "worker", arg.worker)
 redis.call("ZADD", key.dispatch, now + tonumber(arg.leaseMs) + GRACE_MS, arg.runId)
 event("attempt.started", ',"attempt":' .. run.attempts .. ',"wake":' .. run.wake .. ',"worker":' .. quote(arg.worker))
 return begun()

@@ -1,6 +1,6 @@
 -- Put in front of every script that works on one run: its names, its clock and the moves that several scripts share.
 -- KEYS 1 run, 2 items, 3 intents, 4 approvals, 5 decisions, 6 events, 7 dispatch, 8 timers, 9 retention, 10 index, 11 agents, 12 per script
--- ARGV 1 a JSON object of the short arguments, all of them text; then pairs of name and value of the long ones.
+-- ARGV 1 a JSON object of the short arguments, all of them text; then pairs of name and value of the long ones. The empty text is not sent.
 --      Always: runId, channel (of the run), stops (channel), maxEvents.
 -- Nothing is written before a script calls settling() or its first move. The loader puts the script into a function and calls flush() after it.
 local key = {
@@ -9,6 +9,7 @@ local key = {
 }
 local arg = cjson.decode(ARGV[1])
 for i = 2, #ARGV, 2 do arg[ARGV[i]] = ARGV[i + 1] end
+setmetatable(arg, { __index = function() return "" end })
 
 local time = redis.call("TIME")
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
@@ -18,7 +19,16 @@ local LOOK_MS, GRACE_MS, NET_MS = 5000, 1000, 86400000
 local FIELDS = { "status", "token", "hop", "wake", "agent", "queue", "priority", "tenant", "attempts", "deaths", "deadlineAtMs",
   "cancelRequested", "maxHops", "itemsBytes", "suspension", "notBeforeMs", "turns", "lookDelayMs", "endedToken", "lastEnd", "beganToken", "lastBegin" }
 local run = {}
-for i, value in ipairs(redis.call("HMGET", key.run, unpack(FIELDS))) do run[FIELDS[i]] = value or nil end
+-- An absent field is false.
+local function read(fields)
+  for i, value in ipairs(redis.call("HMGET", key.run, unpack(fields))) do run[fields[i]] = value end
+end
+-- Who asks for a field that was not read gets them all: to read few is worth its line only in a script of every hop.
+setmetatable(run, { __index = function(_, name)
+  setmetatable(run, nil)
+  read(FIELDS)
+  return run[name]
+end })
 local FINAL = { completed = true, failed = true, blocked = true, refused = true, cancelled = true, expired = true }
 
 local function quote(text) return cjson.encode(text) end
@@ -85,8 +95,8 @@ end
 local function queue_again(at)
   redis.call("ZADD", key.dispatch, at or now + LOOK_MS, arg.runId)
   unset("token", "worker", "suspension", "notBeforeMs")
-  run.wake = redis.call("HINCRBY", key.run, "wake", 1)
-  set("lookDelayMs", LOOK_MS)
+  run.wake = tonumber(run.wake) + 1
+  set("wake", run.wake, "lookDelayMs", LOOK_MS)
   move("queued")
   return wake_job()
 end

@@ -4,6 +4,8 @@
 --      event (JSON, "" for none), closesIntent ("" for none), journalNetMs (how long past the deadline the journal may stay)
 -- Returns {"gone"} | {"recorded", "1" when new, the stored value when not new, "1" when the token is current, stop reason or ""}
 -- Keeps I2, I4, I5 (a result closes its intent in the same step), I8 (nothing follows the final event), I12.
+local COUNTERS = { "requests", "inputTokens", "cachedInputTokens", "outputTokens", "reasoningTokens", "turns" }
+read({ "status", "token", "hop", "agent", "deadlineAtMs", "cancelRequested", "suspension", unpack(COUNTERS) })
 if not run.status then return { "gone" } end
 local current = run.status == "running" and run.token == arg.token
 local stop = ""
@@ -27,8 +29,8 @@ end
 if redis.call("HLEN", key.extra) == 1 then
   redis.call("PEXPIREAT", key.extra, tonumber(run.deadlineAtMs) + tonumber(arg.journalNetMs))
 end
-for _, counter in ipairs({ "requests", "inputTokens", "cachedInputTokens", "outputTokens", "reasoningTokens", "turns" }) do
-  if arg[counter] ~= "0" then redis.call("HINCRBY", key.run, counter, arg[counter]) end
+for _, counter in ipairs(COUNTERS) do
+  if arg[counter] ~= "0" then set(counter, tonumber(run[counter] or 0) + tonumber(arg[counter])) end
 end
 if run.hop == arg.hop then set("journaled", run.hop) end
 if arg.event ~= "" and not FINAL[run.status] then append_event(arg.event) end

@@ -4,7 +4,7 @@
 --      inputHash, delayMs, deadlineMs, maxHops, idemTtlMs
 -- Returns {"created", wake JSON, agentSeenAtMs or ""} | {"duplicate", runId} | {"conflict", runId} | {"unknown-agent", known name...}
 -- Keeps I1, I3, I12. At maxmemory it is refused whole: its first write is one that Redis refuses.
-if run.status then return { "duplicate", arg.runId } end
+if redis.call("EXISTS", key.run) == 1 then return { "duplicate", arg.runId } end
 local earlier = key.extra and redis.call("GET", key.extra)
 if earlier then
   local run_id, hash = string.match(earlier, "^(%S+) (.*)$")
@@ -22,9 +22,9 @@ if arg.queue == "" then return { "unknown-agent", unpack(redis.call("HKEYS", key
 
 run = { status = "queued", hop = "0", wake = "0", agent = arg.agent, queue = arg.queue, priority = arg.priority, tenant = arg.tenant, attempts = "0" }
 local due_at = now + tonumber(arg.delayMs)
-set("v", 1, "runId", arg.runId, "status", "queued", "tenant", arg.tenant, "agent", arg.agent, "entryAgent", arg.agent, "queue", arg.queue,
+set("v", "1", "runId", arg.runId, "status", "queued", "tenant", arg.tenant, "agent", arg.agent, "entryAgent", arg.agent, "queue", arg.queue,
   "priority", arg.priority, "metadata", arg.metadata, "context", arg.context, "settings", arg.settings, "inputHash", arg.inputHash,
-  "hop", 0, "wake", 0, "attempts", 0, "retries", 0, "resamples", 0, "deaths", 0, "turns", 0, "turnsBefore", 0, "maxHops", arg.maxHops,
+  "hop", "0", "wake", "0", "attempts", "0", "retries", "0", "resamples", "0", "deaths", "0", "turns", "0", "turnsBefore", "0", "maxHops", arg.maxHops,
   "itemsBytes", #arg.items, "createdAtMs", now, "deadlineAtMs", now + tonumber(arg.deadlineMs), "lookDelayMs", LOOK_MS)
 if arg.idempotencyKey ~= "" then set("idempotencyKey", arg.idempotencyKey) end
 if tonumber(arg.delayMs) > 0 then
