@@ -19,6 +19,8 @@ export interface WorkerChild {
   readonly ready: Promise<boolean>;
   /** An exit code, or the name of the signal that ended it. */
   readonly ended: Promise<number | string>;
+  /** True once a signal was sent to it. */
+  readonly isTold: boolean;
   kill(signal: NodeJS.Signals): void;
 }
 
@@ -49,23 +51,27 @@ export function createCrew(options: CrewOptions): Crew {
   const ready = new Set<WorkerChild>();
   const alive = new Map<number, WorkerChild>();
   const pids = new Map<string, number>();
+  let closing = false;
+  const hire = (place: number): WorkerChild => {
+    const worker = startWorker(options, place, all.length);
+    all.push(worker);
+    alive.set(worker.pid, worker);
+    pids.set(worker.name, worker.pid);
+    void worker.ready.then((is) => is && alive.has(worker.pid) && ready.add(worker));
+    void worker.ended.then(() => {
+      alive.delete(worker.pid);
+      // One that took work and ended by its own decision, as a stalled one does, is replaced as a supervisor would.
+      if (ready.delete(worker) && !worker.isTold && !closing) hire(place);
+    });
+    return worker;
+  };
   return {
     pids,
     ready: () => [...ready],
     isAlive: (pid) => alive.has(pid),
-    hire(place) {
-      const worker = startWorker(options, place, all.length);
-      all.push(worker);
-      alive.set(worker.pid, worker);
-      pids.set(worker.name, worker.pid);
-      void worker.ready.then((is) => is && alive.has(worker.pid) && ready.add(worker));
-      void worker.ended.then(() => {
-        alive.delete(worker.pid);
-        ready.delete(worker);
-      });
-      return worker;
-    },
+    hire,
     async [Symbol.asyncDispose]() {
+      closing = true;
       for (const worker of alive.values()) worker.kill("SIGKILL");
       await Promise.all(all.map(({ ended }) => ended));
     },
@@ -82,13 +88,18 @@ function startWorker(options: CrewOptions, place: number, number: number): Worke
     env: { PATH: process.env["PATH"], FLOTILLA_LOG_LEVEL: "info", ...env, REDIS_URL: redisUrl(place), OPENAI_API_KEY: name },
   });
   const ended = once(child, "exit").then(([code, signal]) => (typeof code === "number" ? code : String(signal)));
+  let isTold = false;
   return {
     name,
     place,
     pid: child.pid ?? 0,
     ended,
+    get isTold() {
+      return isTold;
+    },
     ready: Promise.race([said(child, path.join(folder, `${name}.log`), '"worker.started"'), ended.then(() => false)]),
     kill: (signal) => {
+      isTold = true;
       child.kill(signal);
     },
   };
