@@ -4,6 +4,7 @@
  */
 import type { Redis } from "ioredis";
 import { type Catalog, createCatalog, type AgentMap, type AgentOptions, type AnyAgent } from "./agents/catalog.ts";
+import type { ConversationPolicy } from "./agents/compaction.ts";
 import { currentScope } from "./agents/hop-state.ts";
 import { journaledProvider } from "./agents/journaled-model.ts";
 import { type Clock, inTime, systemClock } from "./clock.ts";
@@ -51,6 +52,8 @@ export interface FleetOptions<M extends AgentMap = AgentMap> extends Pick<ModelP
   readonly context?: MakeContext;
   /** Defaults of each submit. */
   readonly defaults?: Pick<SubmitOptions, "tenant" | "priority" | "deadlineMs" | "maxHops"> & { readonly retentionMs?: number };
+  /** What becomes of conversations that grow too long for a model. Default: nothing, up to their limit. */
+  readonly conversation?: ConversationPolicy;
   /** How long runs stay readable after their end, by how they ended. Default `defaults.retentionMs`, or 7 days. */
   readonly retention?: RetentionOptions;
   /** Seals what users put into runs before it goes to Redis. Default: nothing is sealed. */
@@ -86,7 +89,7 @@ export interface Fleet<M extends AgentMap = AgentMap> extends AsyncDisposable {
 
 export function createFleet<const M extends AgentMap>(options: FleetOptions<M>): Fleet<M> {
   checkPeers();
-  const catalog = createCatalog(options.agents, options.version ?? "0");
+  const catalog = createCatalog(options.agents, options.version ?? "0", options.conversation);
   const clock = options.clock ?? systemClock;
   retentionIn(options);
   const workers = new Set<FleetWorker>();
@@ -201,12 +204,22 @@ function createProvider<M extends AgentMap>(options: FleetOptions<M>, env: Fleet
     ...(options.credentials === undefined ? {} : { credentials: options.credentials }),
   });
   const agents = [...catalog.values()].map(({ name, agent }) => ({ name, model: agent.model }));
+  const named = [...agents, ...summarisers(catalog)];
   models.check(
-    agents.flatMap(({ model }) => (typeof model === "string" ? [model] : [])),
-    (model) => agents.filter((agent) => agent.model === model).map(({ name }) => name),
+    named.flatMap(({ model }) => (typeof model === "string" ? [model] : [])),
+    (model) => named.filter((agent) => agent.model === model).map(({ name }) => name),
   );
   return journaledProvider(patientProvider(models, { maxWaitMs: RETRY_POLICY.waitInSlotMs, clock }));
 }
+
+/** By the agent whose conversations they sum up. */
+const summarisers = (catalog: Catalog) =>
+  [...catalog.values()].flatMap(({ name, compaction }) => {
+    const how = compaction?.how ?? "drop-oldest";
+    return how === "drop-oldest"
+      ? []
+      : [{ name, model: typeof how.summariseWith === "string" ? how.summariseWith : how.summariseWith.model }];
+  });
 
 function addressOf(options: FleetOptions, given: FleetWorkerOptions): { url: string; prefix: string } {
   const url = given.redis ?? options.redis ?? (options.env ?? process.env)["REDIS_URL"];

@@ -2,6 +2,7 @@
 
 // The fleet
 export { type AgentsIn, createFleet, type Fleet, type FleetOptions, type FleetWorkerOptions } from "./fleet.ts";
+export type { Compaction, ConversationPolicy } from "./agents/compaction.ts";
 export type { AgentLimits, AgentMap, AgentOptions, GuardrailScope } from "./agents/catalog.ts";
 export { remoteAgent } from "./agents/derived-agent.ts";
 export { payloadCodec, type PayloadCodec, type PayloadCodecOptions } from "./codec/payload-codec.ts";

@@ -2,6 +2,7 @@
 import { Agent, type FunctionTool, getHandoff } from "@openai/agents";
 import { FleetError } from "../protocol/errors.ts";
 import { agentNameSchema, DEFAULT_QUEUE, queueNameSchema } from "../protocol/ids.ts";
+import type { Compaction, ConversationPolicy } from "./compaction.ts";
 import { isRemote } from "./derived-agent.ts";
 import { policyOf, type ToolPolicy } from "./tool-policy.ts";
 
@@ -28,6 +29,8 @@ export interface AgentOptions<A extends AnyAgent = AnyAgent> {
    * whole conversation. Output and tool guardrails always run. Default `entry-only`.
    */
   readonly guardrails?: GuardrailScope;
+  /** Of conversations whose run begins with this agent. Default: the fleet's. */
+  readonly conversation?: ConversationPolicy;
   /** False: answers are not streamed from the provider, and there is no live text. Default true. */
   readonly stream?: boolean;
   /** Makes the agent for settings given at submit, such as an output schema. @throws FleetError INPUT_INVALID */
@@ -46,6 +49,7 @@ export interface CatalogEntry {
   readonly stream: boolean;
   readonly configure: ((settings: unknown) => AnyAgent) | undefined;
   readonly description: string;
+  readonly compaction: Compaction | undefined;
 }
 
 export const DEFAULT_TURN_LIMIT = 20;
@@ -53,16 +57,21 @@ export const DEFAULT_TURN_LIMIT = 20;
 export type Catalog = ReadonlyMap<string, CatalogEntry>;
 
 /** @throws FleetError AGENT_INVALID */
-export function createCatalog(agents: AgentMap, version: string): Catalog {
+export function createCatalog(agents: AgentMap, version: string, conversation?: ConversationPolicy): Catalog {
   const catalog = new Map<string, CatalogEntry>();
-  for (const [name, value] of Object.entries(agents)) catalog.set(name, entryOf(name, value, version));
+  for (const [name, value] of Object.entries(agents)) catalog.set(name, entryOf(name, value, version, conversation));
   if (catalog.size === 0)
     throw invalid("agents", "Expected at least one agent; got an empty map.", "register one, such as agents: { triage }");
   for (const entry of catalog.values()) checkHandoffs(entry, catalog);
   return catalog;
 }
 
-function entryOf(name: string, value: AnyAgent | AgentOptions, version: string): CatalogEntry {
+function entryOf(
+  name: string,
+  value: AnyAgent | AgentOptions,
+  version: string,
+  conversation: ConversationPolicy | undefined,
+): CatalogEntry {
   const at = `agents.${name}`;
   const options: AgentOptions = value instanceof Agent ? { agent: value } : value;
   const { agent } = options;
@@ -99,7 +108,20 @@ function entryOf(name: string, value: AnyAgent | AgentOptions, version: string):
     stream: options.stream ?? true,
     configure: options.configure,
     description: agent.handoffDescription,
+    compaction: checkedCompaction(options.conversation ?? conversation, `${at}.conversation.compact`),
   };
+}
+
+function checkedCompaction(policy: ConversationPolicy | undefined, at: string): Compaction | undefined {
+  if (policy === undefined) return undefined;
+  const { compact } = policy;
+  const bounds = [compact.overTokens, compact.overItems].filter((bound) => bound !== undefined);
+  const wrong = [...bounds.map((bound) => [bound, 1] as const), [compact.keepTurns, 0] as const].find(
+    ([value, min]) => !Number.isInteger(value) || value < min,
+  );
+  if (wrong !== undefined) throw invalid(at, `Expected whole numbers; got ${wrong[0]}.`, "give overTokens or overItems, and keepTurns");
+  if (bounds.length === 0) throw invalid(at, "Expected overTokens or overItems; got neither.", "say when a conversation is compacted");
+  return compact;
 }
 
 function checkHandoffs({ name, agent }: CatalogEntry, catalog: Catalog): void {

@@ -1,7 +1,7 @@
 /**
  * The user's agent as it runs at the top of a hop: handoffs end the hop, guardrails and hooks behave, the original stays untouched (I13).
  */
-import { Agent, getHandoff, type Handoff, type Model, Usage } from "@openai/agents";
+import { Agent, type AgentInputItem, getHandoff, type Handoff, type Model, type RunItem, Usage } from "@openai/agents";
 import { withHopGuardrails } from "./hop-guardrails.ts";
 import { type HopState, requireScope } from "./hop-state.ts";
 import { withJournaledModel } from "./sdk-seams.ts";
@@ -69,7 +69,16 @@ export function remoteAgent(name: string, { handoffDescription }: { readonly han
 
 /** Only the top of a hop hands off by ending; the original, used as a tool inside, hands off in place. */
 function endingHandoff(handoff: Handoff, hop: HopState): Handoff {
+  const { inputFilter } = handoff;
   return handoff.clone({
+    ...(inputFilter === undefined
+      ? {}
+      : {
+          inputFilter: (data) => {
+            hop.unfiltered = [...data.preHandoffItems, ...data.newItems].flatMap((item) => toInputItem(item) ?? []);
+            return inputFilter(data);
+          },
+        }),
     onInvokeHandoff: async (context, args) => {
       const target = await handoff.onInvokeHandoff(context, args);
       hop.handoff = { filtered: handoff.inputFilter !== undefined, arguments: args };
@@ -77,6 +86,9 @@ function endingHandoff(handoff: Handoff, hop: HopState): Handoff {
     },
   });
 }
+
+/** As the SDK's own `history` has it: an item that is still to be decided is no history. */
+const toInputItem = (item: RunItem): AgentInputItem | undefined => (item.type === "tool_approval_item" ? undefined : item.rawItem);
 
 export interface DeriveOptions {
   /** False where the agent's input guardrails do not guard this hop. */

@@ -60,6 +60,10 @@ export class HopState {
   runner!: Runner;
   readonly #badAnswers = new WeakMap<object, BadAnswer>();
   handoff: { readonly filtered: boolean; readonly arguments: string } | undefined;
+  /** What the hop generated, as it was before the handoff's filter rewrote it. */
+  unfiltered: readonly AgentInputItem[] | undefined;
+  /** Tokens of the last top-level model call, as the provider counted them. */
+  contextTokens = 0;
   #fatal: { readonly error: unknown } | undefined;
   readonly #controller = new AbortController();
   readonly #frames = new Map<string, Frame>();

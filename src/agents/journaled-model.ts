@@ -104,6 +104,7 @@ function place(name: string, request: ModelRequest): PendingCall | undefined {
     if (recorded.fingerprint !== fingerprint) throw diverged(hop, key, "the request is not the one that was journaled");
     frame.unreplayed.delete(index);
     frame.answered = { key, text: textOf(recorded.response) };
+    countContext(base, toUsage(recorded.response.usage));
     return { ...base, recorded: recorded.response };
   }
   if (isBehindReplay(frame)) throw diverged(hop, key, "the journal has later calls of this run, but not this one");
@@ -158,6 +159,7 @@ async function journal(call: PendingCall, response: ModelResponse, earlyEnd: Ear
   const stored = await call.hop.write({ key: call.key, valueJson, usage, turns: top ? 1 : 0, event });
   const answer = stored === valueJson ? { ...response, output } : decodeModelEntry(stored).response;
   call.frame.answered = { key: call.key, text: textOf(answer) };
+  countContext(call, usage);
   return answer;
 }
 
@@ -167,6 +169,11 @@ const truncated = (): FleetError =>
   });
 
 const withheld = (): ModelRefusalError => new ModelRefusalError("The provider's content filter withheld the answer.");
+
+/** What the conversation's next run will be shown is about what this call was: question and answer. */
+function countContext({ hop, frame }: Pick<PendingCall, "hop" | "frame">, { inputTokens, outputTokens }: ReturnType<typeof toUsage>): void {
+  if (frame.id === TOP_FRAME) hop.contextTokens = inputTokens + outputTokens;
+}
 
 const turnOf = (call: PendingCall): number => call.hop.identity.turnsBefore + call.index + 1;
 

@@ -21,6 +21,7 @@ import { encodeJson, type Json } from "../protocol/json.ts";
 import { cut, LIMITS } from "../protocol/limits.ts";
 import type { Approval, Decision } from "../protocol/run.ts";
 import type { AnyAgent, CatalogEntry } from "./catalog.ts";
+import { summarise } from "./compaction.ts";
 import { deriveAgent, isStub } from "./derived-agent.ts";
 import { restoreOutputInfo } from "./hop-guardrails.ts";
 import { type BadAnswer, type HopIdentity, HopState, runInScope, TOP_FRAME } from "./hop-state.ts";
@@ -35,6 +36,8 @@ export interface HopParts {
   readonly agent: AnyAgent;
   readonly identity: HopIdentity;
   readonly transcript: readonly Json[];
+  /** Items to be summed up first; the summary is shown in front of the transcript. */
+  readonly summary?: { readonly older: readonly Json[]; readonly how: AnyAgent | string } | undefined;
   readonly context: TrackedContext;
   readonly decisions: ReadonlyMap<string, Decision>;
   readonly journal: HopJournal;
@@ -47,15 +50,22 @@ export interface HopParts {
   readonly onListenerError: (error: unknown) => void;
 }
 
+interface Shown {
+  /** What stood in front of the transcript. */
+  readonly summary?: readonly Json[];
+}
+
 export type HopResult =
-  | { readonly type: "completed"; readonly output: Json; readonly items: readonly Json[] }
-  | {
+  | (Shown & { readonly type: "completed"; readonly output: Json; readonly items: readonly Json[]; readonly contextTokens: number })
+  | (Shown & {
       readonly type: "handed-off";
       readonly to: string;
       readonly arguments: string;
       readonly items: readonly Json[];
       readonly replacesTranscript: boolean;
-    }
+      /** What the hop generated, where a filter rewrote the transcript. */
+      readonly unfiltered?: readonly Json[];
+    })
   | { readonly type: "interrupted"; readonly approvals: readonly Approval[] }
   /** `badAnswer`: the last answer before the error, to be rejected if an answer is at fault. */
   | { readonly type: "errored"; readonly error: unknown; readonly badAnswer: BadAnswer | undefined };
@@ -82,7 +92,15 @@ export async function runHop(parts: HopParts): Promise<HopResult> {
   }
 }
 
-async function runToEnd(parts: HopParts, hop: HopState): Promise<HopResult> {
+/** The summary counts as part of the transcript from then on: what the hop generated stands behind both. */
+async function runToEnd(given: HopParts, hop: HopState): Promise<HopResult> {
+  if (given.summary === undefined) return runLoop(given, hop);
+  const summary = await summarise(hop, given.summary.how, given.summary.older);
+  const result = await runLoop({ ...given, transcript: [...summary, ...given.transcript] }, hop);
+  return result.type === "completed" || result.type === "handed-off" ? { ...result, summary } : result;
+}
+
+async function runLoop(parts: HopParts, hop: HopState): Promise<HopResult> {
   const guardsInput = parts.identity.hop === 0 || parts.entry.guardrails === "every-hop";
   const agent = deriveAgent(parts.agent, hop, { guardsInput, onListenerError: parts.onListenerError });
   const runContext = new RunContext(parts.context.value);
@@ -93,7 +111,7 @@ async function runToEnd(parts: HopParts, hop: HopState): Promise<HopResult> {
     if (hop.fatal !== undefined) throw hop.fatal.error;
     hop.signal.throwIfAborted();
     if ("handedOffTo" in result) return handedOff(parts, hop, result.handedOffTo, result.history);
-    if (result.interruptions.length === 0) return completed(parts, result);
+    if (result.interruptions.length === 0) return completed(parts, hop, result);
     if (!decide(result.state, result.interruptions, parts.decisions))
       return { type: "interrupted", approvals: result.interruptions.map(toApproval) };
     input = result.state;
@@ -159,14 +177,15 @@ function handedOff({ transcript }: HopParts, hop: HopState, to: string, history:
     arguments: cut(hop.handoff?.arguments ?? "", LIMITS.eventPreviewChars),
     items: toJsonItems(replacesTranscript ? history : history.slice(transcript.length)),
     replacesTranscript,
+    ...(hop.unfiltered === undefined ? {} : { unfiltered: toJsonItems(hop.unfiltered) }),
   };
 }
 
-function completed({ transcript }: HopParts, pass: Extract<Pass, { output: unknown }>): HopResult {
+function completed({ transcript }: HopParts, hop: HopState, pass: Extract<Pass, { output: unknown }>): HopResult {
   // Through text: an output type may transform into Dates and the like, and what is stored is what anybody reads.
   const output = JSON.parse(JSON.stringify(pass.output ?? null)) as Json;
   encodeJson(output, { at: "output", maxBytes: LIMITS.outputBytes, tooLarge: "OUTPUT_TOO_LARGE" });
-  return { type: "completed", output, items: toJsonItems(pass.history.slice(transcript.length)) };
+  return { type: "completed", output, items: toJsonItems(pass.history.slice(transcript.length)), contextTokens: hop.contextTokens };
 }
 
 /** True when every pending call has a decision and was told it; the SDK then goes on in process. */

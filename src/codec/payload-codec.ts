@@ -11,6 +11,7 @@ import { FleetError } from "../protocol/errors.ts";
 
 /** Where a value stands. Bound into the sealed text. */
 export interface Place {
+  /** Or, for what outlives runs, the name of the thing: it holds a colon, which no run id does. */
   readonly runId: string;
   readonly field: string;
 }
@@ -138,7 +139,7 @@ function keyOf(id: string, text: string): Buffer {
 const invalid = (at: string, what: string): FleetError =>
   new FleetError("INPUT_INVALID", `Expected a valid ${at}: ${what}.`, { at, remedy: "make a key with `openssl rand -base64 32`" });
 
-const nameOf = ({ runId, field }: Place): string => `Value ${field} of run ${runId}`;
+const nameOf = ({ runId, field }: Place): string => `Value ${field} of ${runId.includes(":") ? runId : `run ${runId}`}`;
 
 const keyMissing = (id: string, place: Place): FleetError =>
   new FleetError("PAYLOAD_KEY_MISSING", `${nameOf(place)} is sealed with key ${id}, which this process does not have.`, {

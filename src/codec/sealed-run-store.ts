@@ -8,6 +8,7 @@ import type { Resolution, ResolveReply } from "../protocol/people.ts";
 import type { RunStore } from "../protocol/run-store.ts";
 import type { Submission, SubmitReply } from "../protocol/submission.ts";
 import type { PayloadCodec } from "./payload-codec.ts";
+import { createSealedConversations, openTurns, sealStep } from "./sealed-conversations.ts";
 import {
   type Change,
   mapApproval,
@@ -50,6 +51,7 @@ export function createSealedRunStore(store: RunStore, codec: PayloadCodec): RunS
       const change = opening(codec, runId);
       return (await store.items(runId)).map((chunk) => change.document(chunk, "items"));
     },
+    conversations: createSealedConversations(store.conversations, codec),
     list: async (query) => (await store.list(query)).map((info) => mapInfo(info, openingWherePossible(codec, info.runId))),
     async events(runId, afterId, limit) {
       const change = opening(codec, runId);
@@ -114,9 +116,16 @@ function openBegun(codec: PayloadCodec, reply: BeginReply): BeginReply {
     settingsJson: change.document(attempt.settingsJson, "settings"),
     metadataJson: codec.seals ? JSON.stringify(change.json(JSON.parse(attempt.metadataJson) as Json, "metadata")) : attempt.metadataJson,
     openIntents: attempt.openIntents.map((intent) => mapIntent(intent, change)),
+    ...(attempt.conversationJson === undefined ? {} : { conversationJson: change.document(attempt.conversationJson, "conversation") }),
     decisions: new Map([...attempt.decisions].map(([callId, decision]) => [callId, mapDecision(decision, callId, change)])),
   };
-  return { ...reply, attempt: opened, itemsJson: reply.itemsJson.map((chunk) => change.document(chunk, "items")) };
+  const { tenant, conversation: id = "" } = attempt;
+  return {
+    ...reply,
+    attempt: opened,
+    itemsJson: reply.itemsJson.map((chunk) => change.document(chunk, "items")),
+    turns: openTurns(codec, { tenant, id }, reply.turns),
+  };
 }
 
 /** A person's result stands inside an entry that the store makes around it. */
@@ -143,12 +152,18 @@ function sealOutcome(codec: PayloadCodec, runId: string, outcome: Outcome): Outc
   const change = sealing(codec, runId);
   switch (outcome.type) {
     case "completed":
-      return { ...outcome, ...sealSettled(codec, runId, outcome), output: change.json(outcome.output, "output") };
+      return {
+        ...outcome,
+        ...sealSettled(codec, runId, outcome),
+        output: change.json(outcome.output, "output"),
+        ...(outcome.conversation === undefined ? {} : { conversation: sealStep(codec, outcome.conversation) }),
+      };
     case "handed-off":
       return {
         ...outcome,
         ...sealSettled(codec, runId, outcome),
         ...(outcome.arguments === undefined ? {} : { arguments: change.text(outcome.arguments, "handoff.arguments") }),
+        ...(outcome.conversationJson === undefined ? {} : { conversationJson: change.document(outcome.conversationJson, "conversation") }),
       };
     case "suspended":
       return {

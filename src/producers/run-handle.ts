@@ -104,6 +104,10 @@ export function createRunHandle<A extends FleetTypes = FleetTypes>(deps: RunDeps
     },
     async cancel() {
       const reply = await reach(store.cancel(id, retentionMs));
+      if (reply.status === "cancelled") {
+        if (reply.follower !== undefined) await wakeFollower(deps, reply.follower);
+        return { status: reply.status };
+      }
       if (reply.status !== "unknown") return reply;
       await requireRun(store, id);
       throw new FleetError("RUN_EXPIRED", `Run ${id} went away while it was cancelled.`, { at: id });
@@ -112,6 +116,13 @@ export function createRunHandle<A extends FleetTypes = FleetTypes>(deps: RunDeps
     approve: (callId, message) => settle(store.decide(id, callId, { approve: true, ...(message === undefined ? {} : { message }) })),
     reject: (callId, message) => settle(store.decide(id, callId, { approve: false, ...(message === undefined ? {} : { message }) })),
   };
+}
+
+/** Offers the run whose turn in the conversation has come. What fails here, the reconciler does. */
+async function wakeFollower({ store, queue, retentionMs }: RunDeps, runId: string): Promise<void> {
+  // It has not begun, so no attempt of it can have died.
+  const next = await store.look(runId, { retentionMs, maxDeaths: Number.MAX_SAFE_INTEGER }).catch(() => undefined);
+  if (next !== undefined) await queue.add([next]).catch(() => undefined);
 }
 
 /** Waits without reading live text: only new durable events cost a read of the record. */

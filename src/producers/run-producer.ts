@@ -126,9 +126,9 @@ export function createRunProducer<A extends FleetTypes = FleetTypes>(deps: RunPr
   };
 }
 
-/** A delayed run is offered by the reconciler when it is due. */
+/** A run that waits for its turn has no wake yet. A delayed run is offered by the reconciler when it is due. */
 const wakeNow = (reply: SubmitReply, submission: Submission | undefined): WakeJob[] =>
-  reply.status === "created" && submission?.delayMs === 0 ? [reply.wake] : [];
+  reply.status === "created" && reply.wake !== undefined && submission?.delayMs === 0 ? [reply.wake] : [];
 
 /** How long a submit waits for its wake to be in the queue. Milliseconds. */
 const OFFER_MS = 2_000;
@@ -180,15 +180,23 @@ function acceptedId(reply: SubmitReply | undefined, submission: Submission, path
   if (reply === undefined) throw new Error(`The store gave no answer for run ${submission.runId}.`);
   if (reply.status === "created" || reply.status === "duplicate") return reply.runId;
   if (reply.status === "unknown-agent") throw unknownAgent(submission.agent, reply.known, path);
+  if (reply.status === "conversation-full") throw conversationFull(submission, path);
   throw new FleetError(
     "IDEMPOTENCY_CONFLICT",
     `Idempotency key ${JSON.stringify(submission.idempotencyKey)} belongs to run ${reply.runId}, with another input.`,
     {
       at: `${path}idempotencyKey`,
-      remedy: "use a new key for a new input; agent, input, context and settings count as the input",
+      remedy: "use a new key for a new input; agent, input, context, settings and conversation count as the input",
     },
   );
 }
+
+const conversationFull = ({ conversation }: Submission, path: string): FleetError =>
+  new FleetError(
+    "CONVERSATION_FULL",
+    `Expected fewer than ${LIMITS.runsPerConversation} runs of conversation ${conversation} that are not over; got as many.`,
+    { at: `${path}conversation`, remedy: "wait for results before you submit more, or use more conversations" },
+  );
 
 function unknownAgent(agent: string, known: readonly string[], path: string): FleetError {
   const at = `${path}agent`;

@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { z } from "zod";
 import { FleetError } from "../protocol/errors.ts";
-import { DEFAULT_TENANT, idempotencyKeySchema, tenantSchema } from "../protocol/ids.ts";
+import { conversationIdSchema, DEFAULT_TENANT, idempotencyKeySchema, tenantSchema } from "../protocol/ids.ts";
 import { prioritySchema } from "../protocol/job.ts";
 import { encodeJson, type Json } from "../protocol/json.ts";
 import { LIMITS } from "../protocol/limits.ts";
@@ -38,6 +38,11 @@ export const submitOptionsSchema = z.strictObject({
   context: z.record(z.string().max(128), z.unknown()).optional(),
   /** Settings of the agent for this run, such as the schema of its output. */
   settings: z.record(z.string().max(128), z.unknown()).optional(),
+  /**
+   * The conversation that the run is part of: it waits for earlier runs of it, is shown what they left, and adds to it when it completes.
+   * The same id of two tenants are two conversations. Not together with `delayMs`.
+   */
+  conversation: conversationIdSchema.optional(),
   /** How often the run may change hands. Default 32. */
   maxHops: z.int().min(1).max(1_000).optional(),
 });
@@ -60,6 +65,8 @@ export type SubmissionDraft = Omit<Submission, "runId" | "queue">;
 export function draftSubmission(agent: string, input: unknown, options: unknown, path = ""): SubmissionDraft {
   const given = parse(inputSchema, input, `${path}input`);
   const { metadata = {}, context = {}, settings = {}, idempotencyKey, ...chosen } = parse(submitOptionsSchema, options, path);
+  const { conversation, delayMs = 0 } = chosen;
+  if (conversation !== undefined && delayMs > 0) throw delayedTurn(path);
   const items = typeof given === "string" ? [{ type: "message", role: "user", content: given }] : given;
 
   const itemsJson = encodeJson(items, { at: `${path}input`, maxBytes: LIMITS.inputBytes });
@@ -75,10 +82,22 @@ export function draftSubmission(agent: string, input: unknown, options: unknown,
     contextJson,
     metadataJson,
     settingsJson,
-    inputHash: hashOf([agent, JSON.parse(itemsJson), JSON.parse(contextJson), JSON.parse(settingsJson)]),
+    inputHash: hashOf([
+      agent,
+      JSON.parse(itemsJson),
+      JSON.parse(contextJson),
+      JSON.parse(settingsJson),
+      ...(conversation === undefined ? [] : [{ conversation }]),
+    ]),
     ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
   };
 }
+
+const delayedTurn = (path: string): FleetError =>
+  new FleetError("INPUT_INVALID", "Expected no delayMs together with conversation: everybody behind the run would wait as long.", {
+    at: `${path}delayMs`,
+    remedy: "submit the run when its time has come",
+  });
 
 /** One text per value, whatever the order in which its keys were written. */
 export function canonicalJson(value: Json): string {

@@ -1,4 +1,5 @@
 /** What one attempt at a run says to the store and hears from it: begin, facts, intents, and what it decided. */
+import type { ConversationStep, ConversationTurn } from "./conversation.ts";
 import type { RunEvent } from "./events.ts";
 import type { Priority, WakeJob } from "./job.ts";
 import type { Json } from "./json.ts";
@@ -45,10 +46,19 @@ export interface Attempt {
   readonly openIntents: readonly Intent[];
   /** By call id; recorded by `decide`. */
   readonly decisions: ReadonlyMap<string, Decision>;
+  readonly conversation?: string;
+  /** What an earlier hop of this run noted for the later ones (`conversationJson` of `handed-off`). */
+  readonly conversationJson?: string;
 }
 
 export type BeginReply =
-  | { readonly status: "begun"; readonly attempt: Attempt; readonly itemsJson: readonly string[] }
+  | {
+      readonly status: "begun";
+      readonly attempt: Attempt;
+      readonly itemsJson: readonly string[];
+      /** What the run's conversation holds, in its order. */
+      readonly turns: readonly ConversationTurn[];
+    }
   /** Nothing to do: the run is final, gone, held by a living attempt, another wake is due, or it is not time yet. The job ends without effect. */
   | { readonly status: "stale"; readonly why: "gone" | "final" | "wake" | "suspended" | "held" | "not-before" }
   /** `begin` itself ended the run: cancelled, expired, or failed with RUN_CRASHED. */
@@ -99,7 +109,12 @@ export interface RejectedEntry {
 
 /** What an attempt decided. */
 export type Outcome =
-  | (Settled & { readonly type: "completed"; readonly output: Json })
+  | (Settled & {
+      readonly type: "completed";
+      readonly output: Json;
+      /** Only of a run in a conversation: nothing else that ends leaves anything there. */
+      readonly conversation?: ConversationStep;
+    })
   | (Settled & {
       readonly type: "handed-off";
       readonly to: string;
@@ -108,6 +123,8 @@ export type Outcome =
       readonly arguments?: string;
       /** `itemsJson` replaces the transcript, because an input filter rewrote it. */
       readonly replacesTranscript: boolean;
+      /** Kept for the hops to come: what a conversation's turn needs and the transcript no longer tells. */
+      readonly conversationJson?: string;
     })
   | {
       readonly type: "suspended";
@@ -140,7 +157,13 @@ export interface EndCommand {
 
 export type EndReply =
   /** `next` must be put into its queue; absent for final, suspended and not-yet-due runs. */
-  | { readonly status: "settled"; readonly as: RunStatus; readonly next: WakeJob | undefined }
+  | {
+      readonly status: "settled";
+      readonly as: RunStatus;
+      readonly next: WakeJob | undefined;
+      /** The run whose turn in the conversation has come: `look` at it. If nobody does, the reconciler will. */
+      readonly follower?: string;
+    }
   /** Another attempt has the run, or it is final: nothing was written. */
   | { readonly status: "superseded" };
 

@@ -9,6 +9,7 @@ export const ERRORS = {
   AGENT_INVALID: "The fleet's map of agents holds something that cannot run.",
   BACKEND_UNREACHABLE: "Redis did not answer.",
   CONTEXT_NOT_SERIALISABLE: "The run's context holds a value that JSON cannot carry.",
+  CONVERSATION_FULL: "The conversation holds, or is waited for by, more than its limit.",
   DECISION_NOT_OPEN: "There is nothing to decide: the call is not waiting for a person.",
   FLEET_FILE_INVALID: "The fleet file could not be loaded, or holds no fleet.",
   GUARDRAIL_FAILED: "A guardrail itself failed, again and again.",

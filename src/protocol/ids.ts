@@ -22,6 +22,13 @@ export const tenantSchema = z
   .max(LIMITS.tenantChars)
   .regex(/^[A-Za-z0-9._@-]+$/, "expected letters, digits and . _ @ - only");
 
+/** Conversation ids stand in keys, too. */
+export const conversationIdSchema = z
+  .string()
+  .min(1)
+  .max(LIMITS.conversationIdChars)
+  .regex(/^[A-Za-z0-9._@-]+$/, "expected letters, digits and . _ @ - only");
+
 export const queueNameSchema = z
   .string()
   .min(1)

@@ -6,7 +6,7 @@ import { z } from "zod";
 import { runIdSchema } from "./ids.ts";
 
 export const PROTOCOL_MAJOR = 1;
-export const PROTOCOL_MINOR = 0;
+export const PROTOCOL_MINOR = 1;
 
 export const jobDataSchema = z.object({
   v: z.literal(PROTOCOL_MAJOR),

@@ -24,6 +24,11 @@ export const LIMITS = {
   tenantChars: 128,
   idempotencyKeyChars: 256,
   queueNameChars: 64,
+  conversationIdChars: 128,
+  /** Runs of one conversation that are not over. */
+  runsPerConversation: 200,
+  /** What a conversation holds when a run of it begins, as JSON, in bytes. */
+  conversationBytes: 4 * 1024 * 1024,
   /** Runs in one call of submitMany that are sent to Redis together. */
   submitChunk: 200,
   /** Events a run may hold; older ones are trimmed. */

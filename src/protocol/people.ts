@@ -3,7 +3,8 @@ import type { WakeJob } from "./job.ts";
 import type { FinalStatus, RunInfo } from "./run.ts";
 
 export type CancelReply =
-  | { readonly status: "cancelled" }
+  /** `follower`: as in EndReply. */
+  | { readonly status: "cancelled"; readonly follower?: string }
   /** An attempt is running: it was told, and ends as cancelled. */
   | { readonly status: "requested" }
   | { readonly status: "already-final"; readonly as: FinalStatus }

@@ -17,6 +17,7 @@ import type {
   StepReply,
   StopReason,
 } from "./attempt.ts";
+import type { ConversationStore } from "./conversation.ts";
 import type { RunEvent } from "./events.ts";
 import type { WakeJob } from "./job.ts";
 import type { Json } from "./json.ts";
@@ -92,7 +93,7 @@ export interface RunStore {
   due(limit: number): Promise<DueReply>;
   /** Takes the runs that only wait for their turn out of a page of due ones. A store without it has each looked at. */
   glance?(runIds: readonly string[]): Promise<{ readonly rest: readonly string[]; readonly waiting: readonly WakeJob[] }>;
-  /** Repairs one run: re-offers a queued one, takes a dead attempt's run back, resumes a lane, expires a deadline. */
+  /** Repairs one run: resumes one whose turn in its conversation has come, re-offers a queued one, takes a dead attempt's run back, resumes a lane, expires a deadline. */
   look(runId: string, policy: { readonly retentionMs: Retention; readonly maxDeaths: number }): Promise<WakeJob | undefined>;
   /**
    * Takes runs back whose process is known to be dead, as `look` does when a lease is over: a death is counted, the run is queued or given up.
@@ -105,6 +106,8 @@ export interface RunStore {
   forgetIdempotencyKeys(tenant: string): Promise<number>;
   /** Deletes final runs whose retention has passed, and what indexes hold of them. Returns how many. */
   sweep(limit: number): Promise<number>;
+
+  readonly conversations: ConversationStore;
 
   announce(worker: WorkerEntry, agents: readonly AgentEntry[]): Promise<void>;
   withdraw(workerId: string): Promise<void>;

@@ -1,6 +1,6 @@
 /** What a run is to the outside: its states, its record and its result. */
 import { z } from "zod";
-import { agentNameSchema, idempotencyKeySchema, queueNameSchema, runIdSchema, tenantSchema } from "./ids.ts";
+import { agentNameSchema, conversationIdSchema, idempotencyKeySchema, queueNameSchema, runIdSchema, tenantSchema } from "./ids.ts";
 import { prioritySchema } from "./job.ts";
 import { jsonSchema } from "./json.ts";
 
@@ -12,8 +12,8 @@ export type FinalStatus = (typeof FINAL_STATUSES)[number];
 
 export const isFinal = (status: RunStatus): status is FinalStatus => FINAL_STATUSES.some((final) => final === status);
 
-/** Why a run holds no worker and waits. `lane`: the provider asked for time. */
-export const suspensionSchema = z.enum(["approval", "lane", "effect-unknown", "replay-diverged"]);
+/** Why a run holds no worker and waits. `lane`: the provider asked for time. `conversation`: an earlier run of it is not over. */
+export const suspensionSchema = z.enum(["approval", "lane", "effect-unknown", "replay-diverged", "conversation"]);
 export type Suspension = z.infer<typeof suspensionSchema>;
 
 export const usageSchema = z.strictObject({
@@ -88,6 +88,7 @@ export const runInfoSchema = z.strictObject({
   queue: queueNameSchema,
   priority: prioritySchema,
   idempotencyKey: idempotencyKeySchema.optional(),
+  conversation: conversationIdSchema.optional(),
   metadata: z.record(z.string(), jsonSchema),
   hop: z.int().min(0),
   wake: z.int().min(0),

@@ -22,12 +22,22 @@ export interface Submission {
   readonly delayMs: number;
   readonly deadlineMs: number;
   readonly maxHops: number;
+  /** The run waits until earlier runs of this conversation of its tenant are over, and is shown what they left. */
+  readonly conversation?: string;
 }
 
 export type SubmitReply =
-  | { readonly status: "created"; readonly runId: string; readonly wake: WakeJob; readonly agentSeenAtMs: number | undefined }
+  | {
+      readonly status: "created";
+      readonly runId: string;
+      /** Undefined while the run waits for its turn in a conversation. */
+      readonly wake: WakeJob | undefined;
+      readonly agentSeenAtMs: number | undefined;
+    }
   /** The same id or the same idempotency key and input: the run that is there. `wake` to be put into its queue again if it is queued. */
   | { readonly status: "duplicate"; readonly runId: string }
   | { readonly status: "conflict"; readonly runId: string }
+  /** So many runs of the conversation are not over that no other is taken in. */
+  | { readonly status: "conversation-full" }
   /** Only without a `queue`: nobody ever announced the agent. */
   | { readonly status: "unknown-agent"; readonly known: readonly string[] };

@@ -35,6 +35,14 @@ export interface Keys {
   index(): string;
   /** String `<runId> <input hash>`: an idempotency key (hashed). PX deadline + 30 days, outlives the run. Writer: submit. */
   idem(tenant: string, idempotencyKey: string): string;
+  /** Hash: a conversation's creation and last change. PEXPIRE 90 days after the last use. Writers: submit, end, conversation. */
+  conversation(tenant: string, id: string): string;
+  /** List of run ids: its runs that are not over, in their order; the first has the turn. TTL as `conversation`. Writers: submit, final states. */
+  conversationQueue(tenant: string, id: string): string;
+  /** List of ConversationTurn JSON. TTL as `conversation`. Writers: end, conversation. */
+  conversationTurns(tenant: string, id: string): string;
+  /** Sorted set conversation id → last use (epoch ms). PEXPIRE 90 days after the tenant's last use; older members go with each use. Writers: as `conversation`. */
+  conversations(tenant: string): string;
   /** Hash of workerId → WorkerEntry JSON. No TTL: entries that stopped announcing are removed on the next announcement. Writers: announce, withdraw. */
   workers(): string;
   /** Hash of agent name → AgentEntry JSON. No TTL: bounded by the agents of the fleet; a known agent outlives its workers. Writer: announce. */
@@ -66,6 +74,10 @@ export function keysFor(prefix: string = DEFAULT_PREFIX, shard = 0): Keys {
     retention: shared("retention"),
     index: shared("index"),
     idem: (tenant, idempotencyKey) => `${tag}:idem:${tenant}:${createHash("sha256").update(idempotencyKey).digest("hex")}`,
+    conversation: (tenant, id) => `${tag}:conversation:${tenant}:${id}`,
+    conversationQueue: (tenant, id) => `${tag}:conversation:${tenant}:${id}:queue`,
+    conversationTurns: (tenant, id) => `${tag}:conversation:${tenant}:${id}:turns`,
+    conversations: (tenant) => `${tag}:conversations:${tenant}`,
     workers: shared("workers"),
     agents: shared("agents"),
     notifyChannel: (runId) => ofRun(runId, "notify"),

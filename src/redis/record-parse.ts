@@ -31,6 +31,7 @@ export const INFO_FIELDS = [
   "queue",
   "priority",
   "idempotencyKey",
+  "conversation",
   "metadata",
   "hop",
   "wake",
@@ -80,7 +81,7 @@ export function parseFields(names: readonly string[], reply: unknown): Record<st
 export function parseRecord(fields: Fields, intents: unknown, approvals: unknown): RunInfo | undefined {
   if (fields["status"] === undefined) return undefined;
   const number = (name: string): number => Number(fields[name] ?? 0);
-  const { suspension, idempotencyKey, worker, error } = fields;
+  const { suspension, idempotencyKey, conversation, worker, error } = fields;
   const times = ["startedAtMs", "finishedAtMs", "notBeforeMs"]
     .filter((name) => fields[name] !== undefined)
     .map((name) => [name, number(name)]);
@@ -95,6 +96,7 @@ export function parseRecord(fields: Fields, intents: unknown, approvals: unknown
     queue: fields["queue"],
     priority: fields["priority"],
     ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
+    ...(conversation === undefined ? {} : { conversation }),
     metadata: JSON.parse(fields["metadata"] ?? "{}"),
     hop: number("hop"),
     wake: number("wake"),
@@ -135,6 +137,7 @@ const toldSchema = z.object({
   turnsBefore: countSchema,
   deadlineAtMs: countSchema,
   journaled: countSchema.optional(),
+  conversation: z.string().optional(),
 });
 const begunSchema = z.tuple([
   z.literal("begun"),
@@ -144,15 +147,20 @@ const begunSchema = z.tuple([
   z.string(),
   z.array(z.string()),
   z.array(z.string()),
+  z.string(),
   z.array(z.string()).optional(),
 ]);
 
 /** What `begin` tells an attempt; without the transcript where it is long. */
 export function parseBegun(token: string, reply: unknown): { readonly attempt: Attempt; readonly itemsJson: string[] | undefined } {
-  const [, toldJson, contextJson, settingsJson, metadataJson, intents, decisions, itemsJson] = begunSchema.parse(reply);
-  const { attempts, journaled, ...told } = toldSchema.parse(JSON.parse(toldJson));
+  const [, toldJson, contextJson, settingsJson, metadataJson, intents, decisions, conversationJson, itemsJson] = begunSchema.parse(reply);
+  const { attempts, journaled, conversation, ...told } = toldSchema.parse(JSON.parse(toldJson));
   const stored = { contextJson, settingsJson, metadataJson, openIntents: parseIntents(intents), decisions: parseDecisions(decisions) };
-  return { attempt: { ...told, token, attempt: attempts, hasJournal: journaled === told.hop, ...stored }, itemsJson };
+  const noted = {
+    ...(conversation === undefined ? {} : { conversation }),
+    ...(conversationJson === "" ? {} : { conversationJson }),
+  };
+  return { attempt: { ...told, token, attempt: attempts, hasJournal: journaled === told.hop, ...stored, ...noted }, itemsJson };
 }
 
 const wakeJobSchema = z.object({

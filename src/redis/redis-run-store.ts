@@ -9,6 +9,7 @@ import type { RunStore } from "../protocol/run-store.ts";
 import { keysFor } from "./keys.ts";
 import { createAttempts } from "./run-store-attempts.ts";
 import type { StoreContext } from "./run-store-context.ts";
+import { createConversations } from "./run-store-conversations.ts";
 import { createPeople } from "./run-store-people.ts";
 import { createReads } from "./run-store-reads.ts";
 import { createRemoval } from "./run-store-removal.ts";
@@ -37,5 +38,6 @@ export function createRedisRunStore({ redis, clock, prefix, retentionMs = DEFAUL
     ...createUpkeep(context),
     ...createRemoval(context),
     ...watches,
+    conversations: createConversations(context),
   };
 }

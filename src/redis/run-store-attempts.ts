@@ -2,8 +2,10 @@
 import { z } from "zod";
 import { FINAL_STATUSES, runStatusSchema } from "../protocol/run.ts";
 import type { BeginCommand, BeginReply, EndCommand, EndReply, Fact, Outcome, RenewReply, StepReply } from "../protocol/attempt.ts";
+import type { ConversationStep } from "../protocol/conversation.ts";
 import type { RunStore } from "../protocol/run-store.ts";
 import { optionalWakeJobSchema, parseBegun } from "./record-parse.ts";
+import { readTurns } from "./run-store-conversations.ts";
 import {
   answered,
   callForString,
@@ -61,7 +63,7 @@ const stopReasonSchema = z.enum(["cancelled", "expired"]);
 const openedSchema = z.enum(["opened", "superseded"]);
 const staleSchema = z.enum(["gone", "final", "wake", "suspended", "held", "not-before"]);
 
-/** One round trip; two where the transcript is long. */
+/** One round trip; one more where the transcript is long, and one for a conversation. */
 async function begin(context: StoreContext, command: BeginCommand): Promise<BeginReply> {
   const { redis, keys, retentionMs } = context;
   const { runId, wake, token, workerId, leaseMs, maxDeaths } = command;
@@ -71,7 +73,14 @@ async function begin(context: StoreContext, command: BeginCommand): Promise<Begi
   if (status === "stale") return { status, why: staleSchema.parse(why) };
   if (status === "ended") return { status, as: finalStatusSchema.parse(why) };
   const { attempt, itemsJson } = parseBegun(token, reply);
-  return { status: "begun", attempt, itemsJson: itemsJson ?? (await answered(redis.lrange(keys.items(runId), 0, -1))) };
+  // Nobody but this run changes its conversation while it is not over.
+  const { tenant, conversation: id } = attempt;
+  return {
+    status: "begun",
+    attempt,
+    itemsJson: itemsJson ?? (await answered(redis.lrange(keys.items(runId), 0, -1))),
+    turns: id === undefined ? [] : await readTurns(context, { tenant, id }),
+  };
 }
 
 async function record(context: StoreContext, fact: Fact): Promise<StepReply> {
@@ -92,7 +101,7 @@ async function record(context: StoreContext, fact: Fact): Promise<StepReply> {
 }
 
 const endReplySchema = z.discriminatedUnion("status", [
-  z.object({ status: z.literal("settled"), as: runStatusSchema, next: optionalWakeJobSchema }),
+  z.object({ status: z.literal("settled"), as: runStatusSchema, next: optionalWakeJobSchema, follower: z.string().optional() }),
   z.object({ status: z.literal("superseded") }),
 ]);
 
@@ -101,7 +110,9 @@ async function end(context: StoreContext, { runId, token, outcome, retentionMs }
   const args = { ...always, ...outcomeArgs(outcome) };
   const journal = outcome.type === "retry" && outcome.rejects !== undefined ? await journalOfHop(context, runId) : undefined;
   const reply = endReplySchema.parse(JSON.parse(await callForString(context, "end", runId, args, journal)));
-  return reply.status === "settled" ? { status: reply.status, as: reply.as, next: reply.next } : reply;
+  if (reply.status === "superseded") return reply;
+  const { status, as, next, follower } = reply;
+  return { status, as, next, ...(follower === undefined ? {} : { follower }) };
 }
 
 /** Only the holder of the token moves the hop, so reading it before the script is safe: another hop means another token. */
@@ -115,16 +126,23 @@ const members = (value: Readonly<Record<string, unknown>>): string => {
   return json === "{}" ? "" : `,${json.slice(1, -1)}`;
 };
 
+const stepArgs = ({ turn, drop, summary }: ConversationStep): ScriptArgs => ({
+  turn: JSON.stringify(turn),
+  turnDrop: drop,
+  turnSummary: summary === undefined ? "" : JSON.stringify(summary),
+});
+
 function outcomeArgs(outcome: Outcome): ScriptArgs {
   switch (outcome.type) {
     case "completed": {
-      const { itemsJson = "", contextJson = "", output } = outcome;
-      return { items: itemsJson, context: contextJson, output: JSON.stringify(output), event: members({ output }) };
+      const { itemsJson = "", contextJson = "", output, conversation } = outcome;
+      const settled = { items: itemsJson, context: contextJson, output: JSON.stringify(output), event: members({ output }) };
+      return conversation === undefined ? settled : { ...settled, ...stepArgs(conversation) };
     }
     case "handed-off": {
-      const { itemsJson = "", contextJson = "", to, queue = "", replacesTranscript } = outcome;
+      const { itemsJson = "", contextJson = "", to, queue = "", replacesTranscript, conversationJson = "" } = outcome;
       const event = members({ arguments: outcome.arguments });
-      return { items: itemsJson, context: contextJson, to, queue, replace: replacesTranscript ? "1" : "", event };
+      return { items: itemsJson, context: contextJson, to, queue, replace: replacesTranscript ? "1" : "", conversationJson, event };
     }
     case "suspended": {
       const { suspension, untilMs, approvals = [], error } = outcome;

@@ -11,7 +11,8 @@ export function createPeople(context: StoreContext, get: RunStore["get"]): Pick<
     async cancel(runId, retentionMs) {
       const [status, as] = await callForStrings(context, "cancel", runId, { retentionMs: retentionArg(retentionMs) });
       if (status === "already-final") return { status, as: z.enum(FINAL_STATUSES).parse(as) };
-      return { status: z.enum(["cancelled", "requested", "unknown"]).parse(status) };
+      if (status === "cancelled") return { status, ...(as === undefined || as === "" ? {} : { follower: as }) };
+      return { status: z.enum(["requested", "unknown"]).parse(status) };
     },
     async resolve(runId, callId, resolution, retentionMs) {
       const args = {

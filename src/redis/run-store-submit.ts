@@ -4,6 +4,7 @@ import { LIMITS } from "../protocol/limits.ts";
 import type { RunStore } from "../protocol/run-store.ts";
 import type { Submission, SubmitReply } from "../protocol/submission.ts";
 import { parseStrings, parseWakeJob } from "./record-parse.ts";
+import { conversationKeysJson } from "./run-store-conversations.ts";
 import { answered, explained, IDEM_NET_MS, memoryFull, runCall, type StoreContext } from "./run-store-context.ts";
 import { runPipeline, runScript, type ScriptCall } from "./scripts.ts";
 
@@ -16,14 +17,20 @@ export function createSubmits(context: StoreContext): Pick<RunStore, "submit" | 
   return {
     async submit(submission) {
       await checkMemory();
-      return parseSubmitReply(await answered(runScript(context.redis, submitCall(context, submission))));
+      return parseSubmitReply(submission, await answered(runScript(context.redis, submitCall(context, submission))));
     },
     async submitMany(submissions) {
       const replies: SubmitReply[] = [];
       for (let from = 0; from < submissions.length; from += LIMITS.submitChunk) {
         await checkMemory();
-        const calls = submissions.slice(from, from + LIMITS.submitChunk).map((submission) => submitCall(context, submission));
-        for (const reply of await answered(runPipeline(context.redis, calls))) replies.push(parseSubmitReply(reply));
+        const chunk = submissions.slice(from, from + LIMITS.submitChunk);
+        const answers = await answered(
+          runPipeline(
+            context.redis,
+            chunk.map((submission) => submitCall(context, submission)),
+          ),
+        );
+        for (const [index, submission] of chunk.entries()) replies.push(parseSubmitReply(submission, answers[index]));
       }
       return replies;
     },
@@ -31,7 +38,7 @@ export function createSubmits(context: StoreContext): Pick<RunStore, "submit" | 
 }
 
 function submitCall({ keys }: StoreContext, submission: Submission): ScriptCall {
-  const { runId, tenant, idempotencyKey } = submission;
+  const { runId, tenant, idempotencyKey, conversation } = submission;
   const args = {
     agent: submission.agent,
     queue: submission.queue ?? "",
@@ -47,21 +54,23 @@ function submitCall({ keys }: StoreContext, submission: Submission): ScriptCall 
     deadlineMs: submission.deadlineMs,
     maxHops: submission.maxHops,
     idemTtlMs: Math.max(submission.deadlineMs, 0) + IDEM_NET_MS,
+    ...(conversation === undefined
+      ? {}
+      : { conversation, conversationKeys: conversationKeysJson(keys, tenant, conversation), maxWaiting: LIMITS.runsPerConversation }),
   };
   return runCall(keys, "submit", runId, args, idempotencyKey === undefined ? undefined : keys.idem(tenant, idempotencyKey));
 }
 
-const submitStatusSchema = z.enum(["created", "duplicate", "conflict", "unknown-agent"]);
+const submitStatusSchema = z.enum(["created", "duplicate", "conflict", "conversation-full", "unknown-agent"]);
 
-function parseSubmitReply(reply: unknown): SubmitReply {
+function parseSubmitReply({ runId }: Submission, reply: unknown): SubmitReply {
   if (reply instanceof Error) throw explained(reply);
   const [status, first = "", second = ""] = parseStrings(reply);
   switch (submitStatusSchema.parse(status)) {
-    case "created": {
-      const wake = parseWakeJob(first);
-      if (wake === undefined) throw new Error("submit.lua answered `created` without a wake");
-      return { status: "created", runId: wake.runId, wake, agentSeenAtMs: second === "" ? undefined : Number(second) };
-    }
+    case "created":
+      return { status: "created", runId, wake: parseWakeJob(first), agentSeenAtMs: second === "" ? undefined : Number(second) };
+    case "conversation-full":
+      return { status: "conversation-full" };
     case "duplicate":
       return { status: "duplicate", runId: first };
     case "conflict":

@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import type { ChainableCommander, Redis } from "ioredis";
 
 const RUN_SCRIPTS = ["submit", "begin", "record", "open-intent", "end", "cancel", "resolve", "decide", "look", "take-back"] as const;
-const PLAIN_SCRIPTS = ["renew", "due", "glance", "sweep", "remove"] as const;
+const PLAIN_SCRIPTS = ["renew", "due", "glance", "sweep", "remove", "conversation"] as const;
 export type ScriptName = (typeof RUN_SCRIPTS)[number] | (typeof PLAIN_SCRIPTS)[number];
 export const SCRIPT_NAMES: readonly ScriptName[] = [...RUN_SCRIPTS, ...PLAIN_SCRIPTS];
 

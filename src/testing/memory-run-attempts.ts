@@ -2,6 +2,7 @@
 import type { WakeJob } from "../protocol/job.ts";
 import type { Attempt, BeginCommand, BeginReply, EndCommand, EndReply, Fact, RenewReply, StepReply } from "../protocol/attempt.ts";
 import type { RunStore } from "../protocol/run-store.ts";
+import { conversationOf } from "./memory-conversations.ts";
 import { settleOutcome } from "./memory-run-outcomes.ts";
 import {
   appendEvent,
@@ -62,7 +63,7 @@ function begin(world: MemoryWorld, command: BeginCommand): BeginReply {
   if (run === undefined) return { status: "stale", why: "gone" };
   if (run.begunEnded?.token === token) return run.begunEnded.reply;
   if (isFinalRun(run)) return { status: "stale", why: "final" };
-  if (isCurrent(run, token)) return begun(run, token);
+  if (isCurrent(run, token)) return begun(world, run, token);
   const stop = stopReason(world, run);
   const why = staleReason(world, run, command);
   const stale = why === "not-before" && stop !== undefined ? undefined : why;
@@ -77,7 +78,7 @@ function begin(world: MemoryWorld, command: BeginCommand): BeginReply {
     return reply;
   }
   take(world, run, command);
-  return begun(run, token);
+  return begun(world, run, token);
 }
 
 function staleReason(
@@ -105,9 +106,9 @@ function take(world: MemoryWorld, run: MemoryRun, { token, workerId, leaseMs }: 
   appendEvent(world, run, { type: "attempt.started", ...stamp(world, run), attempt, wake, worker: workerId });
 }
 
-function begun(run: MemoryRun, token: string): BeginReply {
-  const { runId, wake, attempts, hop, agent, entryAgent, tenant, queue, priority, retries, deadlineAtMs } = run.info;
-  const { maxHops, contextJson, settingsJson, metadataJson, resamples, misplaced, turnsBefore } = run;
+function begun(world: MemoryWorld, run: MemoryRun, token: string): BeginReply {
+  const { runId, wake, attempts, hop, agent, entryAgent, tenant, queue, priority, retries, deadlineAtMs, conversation } = run.info;
+  const { maxHops, contextJson, conversationJson, settingsJson, metadataJson, resamples, misplaced, turnsBefore } = run;
   const attempt: Attempt = {
     runId,
     token,
@@ -131,8 +132,11 @@ function begun(run: MemoryRun, token: string): BeginReply {
     hasJournal: run.journals.has(hop),
     openIntents: [...run.intents.values()].map(({ intent }) => copy(intent)),
     decisions: copy(run.decisions),
+    ...(conversation === undefined ? {} : { conversation }),
+    ...(conversationJson === undefined ? {} : { conversationJson }),
   };
-  return { status: "begun", attempt, itemsJson: [...run.items] };
+  const turns = conversation === undefined ? [] : (conversationOf(world, tenant, conversation)?.turns ?? []);
+  return { status: "begun", attempt, itemsJson: [...run.items], turns: copy(turns) };
 }
 
 function record(world: MemoryWorld, fact: Fact): StepReply {
@@ -179,7 +183,8 @@ function end(world: MemoryWorld, command: EndCommand): EndReply {
   let next: WakeJob | undefined;
   if (run.stop !== undefined) stopRun(world, run, run.stop, command.retentionMs);
   else next = settleOutcome(world, run, command);
-  const reply: EndReply = { status: "settled", as: run.info.status, next };
+  const { follower } = run;
+  const reply: EndReply = { status: "settled", as: run.info.status, next, ...(follower === undefined ? {} : { follower }) };
   run.info.deaths = 0;
   run.ended = { token: command.token, reply };
   return reply;

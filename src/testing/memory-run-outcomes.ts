@@ -3,6 +3,7 @@ import type { WakeJob } from "../protocol/job.ts";
 import type { Retention } from "../protocol/retention.ts";
 import type { RunErrorInfo } from "../protocol/run.ts";
 import type { EndCommand, Outcome } from "../protocol/attempt.ts";
+import { keepTurn } from "./memory-conversations.ts";
 import {
   appendEvent,
   copy,
@@ -25,6 +26,7 @@ export function settleOutcome(world: MemoryWorld, run: MemoryRun, { outcome, ret
     case "completed":
       keepResults(run, outcome);
       run.outputJson = JSON.stringify(outcome.output);
+      if (outcome.conversation !== undefined) keepTurn(world, outcome.conversation);
       finish(world, run, "completed", { retentionMs, event: { type: "run.completed", ...stamp(world, run), output: outcome.output } });
       return undefined;
     case "handed-off":
@@ -65,6 +67,7 @@ function handOff(world: MemoryWorld, run: MemoryRun, outcome: Of<"handed-off">, 
   }
   if (outcome.replacesTranscript) run.items = [];
   keepResults(run, outcome);
+  if (outcome.conversationJson !== undefined) run.conversationJson = outcome.conversationJson;
   const args = outcome.arguments === undefined ? {} : { arguments: outcome.arguments };
   appendEvent(world, run, { type: "run.handed-off", ...stamp(world, run), to: outcome.to, ...args });
   delete run.info.error;

@@ -26,7 +26,7 @@ export function createMemoryPeople(world: MemoryWorld): Pick<RunStore, "cancel" 
       const { status } = run.info;
       if (status === "queued" || status === "suspended") {
         stopRun(world, run, "cancelled", retentionMs);
-        return { status: "cancelled" };
+        return { status: "cancelled", ...(run.follower === undefined ? {} : { follower: run.follower }) };
       }
       if (status !== "running") return { status: "already-final", as: status };
       if (run.stop !== undefined) return { status: "requested" };

@@ -1,4 +1,5 @@
 /** A run in memory and the moves that several commands share. It mirrors `src/redis/scripts/prelude.lua`, name by name. */
+import { conversationOf, type MemoryConversation, useConversation } from "./memory-conversations.ts";
 import type { Clock } from "../clock.ts";
 import type { RunEvent } from "../protocol/events.ts";
 import type { WakeJob } from "../protocol/job.ts";
@@ -32,6 +33,9 @@ export interface MemoryRun {
   readonly settingsJson: string;
   readonly metadataJson: string;
   contextJson: string;
+  conversationJson: string | undefined;
+  /** The run whose turn in the conversation came when this one ended. */
+  follower: string | undefined;
   items: string[];
   readonly journals: Map<number, Map<string, string>>;
   readonly intents: Map<string, { readonly token: string; readonly intent: Intent }>;
@@ -61,6 +65,8 @@ export interface MemoryWorld {
   readonly runs: Map<string, MemoryRun>;
   /** `<tenant> <key>` → the run and the hash of its input; outlives the run. */
   readonly idem: Map<string, { readonly runId: string; readonly inputHash: string }>;
+  /** By `conversationKey`. */
+  readonly conversations: Map<string, MemoryConversation>;
   readonly workers: Map<string, WorkerEntry>;
   readonly agents: Map<string, AgentEntry>;
   readonly watchers: Map<string, Set<() => void>>;
@@ -72,12 +78,29 @@ export const createWorld = (clock: Clock): MemoryWorld => ({
   clock,
   runs: new Map(),
   idem: new Map(),
+  conversations: new Map(),
   workers: new Map(),
   agents: new Map(),
   watchers: new Map(),
   stopWatchers: new Set(),
   eventCount: 0,
 });
+
+export const isCurrentTurn = (world: MemoryWorld, { info }: MemoryRun): boolean =>
+  info.conversation !== undefined && conversationOf(world, info.tenant, info.conversation)?.queue[0] === info.runId;
+
+/** Passes the turn on. */
+function leaveConversation(world: MemoryWorld, run: MemoryRun): string | undefined {
+  const { tenant, conversation: id, runId } = run.info;
+  if (id === undefined) return undefined;
+  const conversation = useConversation(world, tenant, id);
+  const hadTurn = conversation.queue[0] === runId;
+  conversation.queue = conversation.queue.filter((other) => other !== runId);
+  const [next] = hadTurn ? conversation.queue : [];
+  const follower = next === undefined ? undefined : world.runs.get(next);
+  if (follower !== undefined) follower.lookAtMs = world.clock.nowMs();
+  return next;
+}
 
 export function stopReason(world: MemoryWorld, run: MemoryRun): StopReason | undefined {
   return run.stop ?? (run.info.deadlineAtMs <= world.clock.nowMs() ? "expired" : undefined);
@@ -148,6 +171,7 @@ export function finish(world: MemoryWorld, run: MemoryRun, status: FinalStatus, 
   if (error !== undefined) run.info.error = copy(error);
   run.deleteAtMs = nowMs + retentionOf(retentionMs, status);
   appendEvent(world, run, event);
+  run.follower = leaveConversation(world, run);
 }
 
 export function stopRun(world: MemoryWorld, run: MemoryRun, reason: StopReason, retentionMs: Retention): void {

@@ -5,11 +5,13 @@
 import type { Clock } from "../clock.ts";
 import type { HeldRun } from "../protocol/attempt.ts";
 import type { RemoveReply, RunStore } from "../protocol/run-store.ts";
+import { LIMITS } from "../protocol/limits.ts";
 import type { Submission, SubmitReply } from "../protocol/submission.ts";
 import { NO_USAGE } from "../protocol/run.ts";
 import type { Retention } from "../protocol/retention.ts";
 import type { WakeJob } from "../protocol/job.ts";
 import { createMemoryAttempts } from "./memory-run-attempts.ts";
+import { conversationOf, createMemoryConversations, useConversation } from "./memory-conversations.ts";
 import { createMemoryPeople } from "./memory-run-people.ts";
 import { createMemoryReads } from "./memory-run-reads.ts";
 import {
@@ -20,9 +22,11 @@ import {
   isFinalRun,
   LOOK_MS,
   loseAttempt,
+  isCurrentTurn,
   MAX_LOOK_MS,
   type MemoryRun,
   type MemoryWorld,
+  move,
   notify,
   queueAgain,
   stamp,
@@ -47,6 +51,7 @@ export function createMemoryRunStore({ clock, world = createWorld(clock) }: { cl
     ...createMemoryReads(world),
     ...createWatches(world),
     ...createUpkeep(world),
+    conversations: createMemoryConversations(world),
     notify: (runId) => notify(world, runId),
     close: async () => {},
   };
@@ -61,16 +66,29 @@ function submit(world: MemoryWorld, submission: Submission): SubmitReply {
   const entry = world.agents.get(submission.agent);
   const queue = submission.queue ?? entry?.queue;
   if (queue === undefined) return { status: "unknown-agent", known: [...world.agents.keys()] };
+  const { conversation: id } = submission;
+  const ahead = id === undefined ? 0 : (conversationOf(world, tenant, id)?.queue.length ?? 0);
+  if (ahead >= LIMITS.runsPerConversation) return { status: "conversation-full" };
   const run = newRun(world, submission, queue);
   world.runs.set(runId, run);
   if (idempotencyKey !== undefined) world.idem.set(idemKey, { runId, inputHash });
   appendEvent(world, run, { type: "run.queued", ...stamp(world, run), queue });
-  return { status: "created", runId, wake: wakeJob(run), agentSeenAtMs: entry?.seenAtMs };
+  if (id !== undefined) useConversation(world, tenant, id).queue.push(runId);
+  if (ahead > 0) waitForTurn(world, run);
+  return { status: "created", runId, wake: ahead > 0 ? undefined : wakeJob(run), agentSeenAtMs: entry?.seenAtMs };
+}
+
+function waitForTurn(world: MemoryWorld, run: MemoryRun): void {
+  run.lookAtMs = undefined;
+  move(world, run, "suspended");
+  run.info.suspension = "conversation";
+  appendEvent(world, run, { type: "run.suspended", ...stamp(world, run), suspension: "conversation" });
 }
 
 function newRun(world: MemoryWorld, submission: Submission, queue: string): MemoryRun {
   const { runId, agent, tenant, priority, idempotencyKey, delayMs, deadlineMs, maxHops, contextJson, settingsJson, metadataJson } =
     submission;
+  const { conversation } = submission;
   const nowMs = world.clock.nowMs();
   const deadlineAtMs = nowMs + deadlineMs;
   return {
@@ -85,6 +103,7 @@ function newRun(world: MemoryWorld, submission: Submission, queue: string): Memo
       priority,
       metadata: JSON.parse(metadataJson),
       ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
+      ...(conversation === undefined ? {} : { conversation }),
       hop: 0,
       wake: 0,
       attempts: 0,
@@ -99,6 +118,8 @@ function newRun(world: MemoryWorld, submission: Submission, queue: string): Memo
     },
     maxHops,
     contextJson,
+    conversationJson: undefined,
+    follower: undefined,
     settingsJson,
     metadataJson,
     items: [submission.itemsJson],
@@ -221,8 +242,12 @@ function look(
   }
   if (status === "running") return queueAgain(world, run);
   if (status === "suspended") {
-    if (suspension !== "lane") return undefined;
-    appendEvent(world, run, { type: "run.resumed", ...stamp(world, run), because: "lane" });
+    const hasTurn = suspension === "conversation" && isCurrentTurn(world, run);
+    if (suspension !== "lane" && !hasTurn) {
+      run.lookAtMs = undefined;
+      return undefined;
+    }
+    appendEvent(world, run, { type: "run.resumed", ...stamp(world, run), because: suspension });
     return queueAgain(world, run);
   }
   run.lookAtMs = nowMs + run.lookDelayMs;

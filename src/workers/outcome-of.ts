@@ -9,6 +9,7 @@ import type { Json } from "../protocol/json.ts";
 import { cut, LIMITS } from "../protocol/limits.ts";
 import type { Attempt, Outcome } from "../protocol/attempt.ts";
 import type { RunErrorInfo } from "../protocol/run.ts";
+import type { ConversationHop } from "./conversation-hop.ts";
 import { laneDelayMs, RETRY_POLICY, retryDelayMs } from "./retry-policy.ts";
 
 export interface OutcomeParts {
@@ -20,6 +21,7 @@ export interface OutcomeParts {
   /** The queue of a local agent; undefined when other workers have it. */
   readonly queueOf: (agent: string) => string | undefined;
   readonly aborted: AbortReason | undefined;
+  readonly conversation: ConversationHop | undefined;
 }
 
 /** Undefined: the attempt was superseded, and decides nothing. */
@@ -37,7 +39,7 @@ export function outcomeOf(result: HopResult, parts: OutcomeParts): Outcome | und
 function decided(result: HopResult, parts: OutcomeParts): Outcome {
   switch (result.type) {
     case "completed":
-      return { type: "completed", output: result.output, itemsJson: JSON.stringify(result.items), contextJson: parts.contextJson() };
+      return completed(result, parts);
     case "handed-off":
       return handedOff(result, parts);
     case "interrupted":
@@ -47,8 +49,19 @@ function decided(result: HopResult, parts: OutcomeParts): Outcome {
   }
 }
 
-function handedOff(result: Extract<HopResult, { type: "handed-off" }>, { contextJson, queueOf }: OutcomeParts): Outcome {
+function completed(result: Extract<HopResult, { type: "completed" }>, { contextJson, conversation }: OutcomeParts): Outcome {
+  return {
+    type: "completed",
+    output: result.output,
+    itemsJson: JSON.stringify(result.items),
+    contextJson: contextJson(),
+    ...(conversation === undefined ? {} : { conversation: conversation.completed(result) }),
+  };
+}
+
+function handedOff(result: Extract<HopResult, { type: "handed-off" }>, { contextJson, queueOf, conversation }: OutcomeParts): Outcome {
   const queue = queueOf(result.to);
+  const conversationJson = conversation?.handedOff(result);
   return {
     type: "handed-off",
     to: result.to,
@@ -57,6 +70,7 @@ function handedOff(result: Extract<HopResult, { type: "handed-off" }>, { context
     itemsJson: JSON.stringify(result.items),
     replacesTranscript: result.replacesTranscript,
     contextJson: contextJson(),
+    ...(conversationJson === undefined ? {} : { conversationJson }),
   };
 }
 

@@ -21,6 +21,7 @@ import type { Attempt, BeginCommand, BeginReply, Outcome } from "../protocol/att
 import type { LiveText, RunStore } from "../protocol/run-store.ts";
 import type { WakeQueue } from "../protocol/wake-queue.ts";
 import type { Log } from "../telemetry/log.ts";
+import { type ConversationHop, openConversation } from "./conversation-hop.ts";
 import type { HeldRun, HeldRuns } from "./held-runs.ts";
 import { createHopJournal } from "./hop-journal.ts";
 import { createLiveWriter } from "./live-writer.ts";
@@ -72,7 +73,7 @@ export async function processWake(deps: WakeDeps, runId: string, wake: number, o
   onBegun();
   const held = deps.held.hold(runId, token);
   try {
-    const outcome = await unlessStuck(deps, begun.attempt, held, attemptHop(deps, begun.attempt, begun.itemsJson, held));
+    const outcome = await unlessStuck(deps, begun.attempt, held, attemptHop(deps, begun, held));
     if (outcome !== undefined) await settle(deps, begun.attempt, outcome);
     for (const next of await reconcileLostCalls(deps, begun.attempt)) await offer(deps, next);
   } finally {
@@ -118,6 +119,8 @@ function stoppedOutcome(held: HeldRun): Outcome | undefined {
   return why === "shutdown" ? { type: "released" } : { type: why };
 }
 
+type Begun = Extract<BeginReply, { status: "begun" }>;
+
 const UNREADABLE: ReadonlySet<string> = new Set<ErrorCode>(["PAYLOAD_KEY_MISSING", "PAYLOAD_NOT_SEALED"]);
 
 /** A run that this worker's keys do not open is put back: another worker may have the key. Its record says why it waits. */
@@ -141,17 +144,22 @@ async function beginOrPutBack(deps: WakeDeps, command: BeginCommand): Promise<Be
   }
 }
 
-async function attemptHop(deps: WakeDeps, attempt: Attempt, itemsJson: readonly string[], held: HeldRun): Promise<Outcome | undefined> {
+async function attemptHop(deps: WakeDeps, begun: Begun, held: HeldRun): Promise<Outcome | undefined> {
+  const { attempt } = begun;
   const entry = deps.catalog.get(attempt.agent);
   if (entry === undefined) return notHere(deps, attempt);
   if (attempt.openIntents.length > 0) return effectUnknown(attempt);
   let context: TrackedContext | undefined;
+  let conversation: ConversationHop | undefined;
   const result = await orErrored(async () => {
     // Without settings the agent is as the fleet gives it.
     const isConfigured = entry.configure === undefined || attempt.settingsJson === "{}";
     const agent = isConfigured ? entry.agent : entry.configure(JSON.parse(attempt.settingsJson));
     context = await openContext(deps, attempt);
-    return run(deps, attempt, itemsJson, held, { ...entry, agent }, context);
+    // Each chunk is a JSON array that the submit or a hop's end wrote.
+    const own = begun.itemsJson.flatMap((chunk) => JSON.parse(chunk) as Json[]);
+    conversation = openConversation({ begun, own, policy: entry.compaction, clock: deps.clock });
+    return run(deps, attempt, held, { entry: { ...entry, agent }, context, own, conversation });
   });
   return outcomeOf(result, {
     attempt,
@@ -160,6 +168,7 @@ async function attemptHop(deps: WakeDeps, attempt: Attempt, itemsJson: readonly 
     contextJson: () => context?.encode() ?? attempt.contextJson,
     queueOf: (name) => deps.catalog.get(name)?.queue,
     aborted: held.aborted(),
+    conversation,
   });
 }
 
@@ -189,14 +198,16 @@ async function openContext({ makeContext }: WakeDeps, { tenant, contextJson }: A
   return trackContext(parsed(), await makeContext({ tenant, context: parsed() }));
 }
 
-async function run(
-  deps: WakeDeps,
-  attempt: Attempt,
-  itemsJson: readonly string[],
-  held: HeldRun,
-  entry: CatalogEntry,
-  context: TrackedContext,
-): Promise<HopResult> {
+interface Prepared {
+  readonly entry: CatalogEntry;
+  readonly context: TrackedContext;
+  /** The run's own transcript. */
+  readonly own: readonly Json[];
+  readonly conversation: ConversationHop | undefined;
+}
+
+async function run(deps: WakeDeps, attempt: Attempt, held: HeldRun, prepared: Prepared): Promise<HopResult> {
+  const { entry, context, own, conversation } = prepared;
   const { store, live, clock, provider, log } = deps;
   const { runId, hop, tenant, turnsBefore, attempt: number, agent } = attempt;
   const entries = attempt.hasJournal ? await store.journal(runId, hop) : new Map<string, string>();
@@ -206,8 +217,8 @@ async function run(
       entry,
       agent: entry.agent,
       identity: { runId, hop, attempt: number, agent, tenant, turnsBefore },
-      // Each chunk is a JSON array that the submit or a hop's end wrote.
-      transcript: itemsJson.flatMap((chunk) => JSON.parse(chunk) as Json[]),
+      transcript: conversation === undefined ? own : [...conversation.before, ...own],
+      summary: conversation?.summary,
       context,
       decisions: attempt.decisions,
       journal: createHopJournal(store, attempt, held, entries),
@@ -240,7 +251,18 @@ async function settle(deps: WakeDeps, attempt: Attempt, outcome: Outcome): Promi
     { event: "attempt.settled", runId, hop, agent, attempt: attempt.attempt, outcome: outcome.type, status: reply.status },
     "attempt settled",
   );
-  if (reply.status === "settled" && reply.next !== undefined) await offer(deps, reply.next);
+  if (reply.status === "superseded") return;
+  if (reply.next !== undefined) await offer(deps, reply.next);
+  if (reply.follower !== undefined) await wakeFollower(deps, reply.follower);
+}
+
+/** Whose turn in the conversation has come waits for nothing else. What fails here, the reconciler does. */
+async function wakeFollower(deps: WakeDeps, runId: string): Promise<void> {
+  const next = await deps.store.look(runId, deps.options).catch((err: unknown) => {
+    deps.log.warn({ event: "follower.not-woken", runId, err }, "the run whose turn has come is left to the reconciler");
+    return undefined;
+  });
+  if (next !== undefined) await offer(deps, next);
 }
 
 /** The run is safe in the dispatch: a wake that cannot be added now is added by the reconciler. */

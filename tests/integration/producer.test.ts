@@ -3,6 +3,7 @@ import { Queue } from "bullmq";
 import { describe, expect, inject, onTestFinished, test } from "vitest";
 import { systemClock } from "../../src/clock.ts";
 import { createProducer, type RunRequest } from "../../src/producer.ts";
+import { PROTOCOL_MINOR } from "../../src/protocol/job.ts";
 import { LIMITS } from "../../src/protocol/limits.ts";
 import { createBullWakeQueue } from "../../src/producers/bull-wake-queue.ts";
 import { createRunProducer } from "../../src/producers/run-producer.ts";
@@ -38,7 +39,7 @@ describe("a producer on Redis", { tags: ["redis"] }, () => {
     await queue.add([{ runId: run.id, wake: 0, agent: "triage", queue: "desk", priority: "normal", continuation: false }]);
     const jobs = await bull.getJobs(["waiting"]);
     expect(jobs.map(({ id, name, data }) => ({ id, name, data }))).toEqual([
-      { id: `${run.id}-0`, name: "triage", data: { v: 1, minor: 0, runId: run.id, wake: 0 } },
+      { id: `${run.id}-0`, name: "triage", data: { v: 1, minor: PROTOCOL_MINOR, runId: run.id, wake: 0 } },
     ]);
     expect(jobs[0]?.opts).toMatchObject({ removeOnComplete: true, removeOnFail: true, attempts: 3 });
   });

@@ -77,7 +77,7 @@ export async function suspended(store: RunStore, outcome: Outcome, intents: read
   return runId;
 }
 
-export const completed: Outcome = { type: "completed", output: { answer: 42, empty: [] } };
+export const completed: Extract<Outcome, { readonly type: "completed" }> = { type: "completed", output: { answer: 42, empty: [] } };
 type HandedOff = Extract<Outcome, { readonly type: "handed-off" }>;
 export const handedOff = (overrides: Partial<HandedOff> = {}): HandedOff => ({
   type: "handed-off",

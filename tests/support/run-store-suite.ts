@@ -1,6 +1,7 @@
 /** The promises of the port `RunStore`. One suite for every store; each test names the invariant it guards. */
 import { describe } from "vitest";
 import { attemptsSuite } from "./run-store-suite-attempts.ts";
+import { conversationsSuite } from "./run-store-suite-conversations.ts";
 import { outcomesSuite } from "./run-store-suite-outcomes.ts";
 import { removalSuite } from "./run-store-suite-removal.ts";
 import { upkeepSuite } from "./run-store-suite-upkeep.ts";
@@ -12,5 +13,6 @@ export function runStoreSuite(name: string, open: OpenStore): void {
     outcomesSuite(open);
     upkeepSuite(open);
     removalSuite(open);
+    conversationsSuite(open);
   });
 }

@@ -1,6 +1,6 @@
 -- Takes the run for one attempt, or says why there is nothing to do.
 -- ARGV wake, token, worker, leaseMs, maxDeaths, retentionMs
--- Returns {"begun", control fields (JSON), context, settings, metadata, intents (values), decisions (flat),
+-- Returns {"begun", control fields (JSON), context, settings, metadata, intents (values), decisions (flat), conversationJson or "",
 --          the transcript's chunks, or nothing where they are long: the caller then reads them, for a large reply from Lua blocks the shard}
 --         | {"stale", "gone" | "final" | "wake" | "suspended" | "held" | "not-before"} | {"ended", final status}
 -- Keeps I1 (a stale wake ends without effect), I8 (deaths are counted), I12 (the same token gets the same answer).
@@ -8,13 +8,13 @@ local SMALL_BYTES = 16384
 
 -- One JSON text, because a client needs five times as long to read the whole record as a list. What may be large stays out of it.
 local TOLD = { "runId", "wake", "attempts", "hop", "maxHops", "agent", "entryAgent", "tenant", "queue", "priority", "retries", "resamples",
-  "misplaced", "turnsBefore", "deadlineAtMs", "journaled" }
+  "misplaced", "turnsBefore", "deadlineAtMs", "journaled", "conversation" }
 
 local function begun()
   local told = {}
   for _, name in ipairs(TOLD) do told[name] = run[name] end
   return { "begun", cjson.encode(told), run.context, run.settings, run.metadata, redis.call("HVALS", key.intents),
-    redis.call("HGETALL", key.decisions),
+    redis.call("HGETALL", key.decisions), run.conversationJson or "",
     tonumber(run.itemsBytes or SMALL_BYTES) < SMALL_BYTES and redis.call("LRANGE", key.items, 0, -1) or nil }
 end
 

@@ -1,6 +1,6 @@
 -- Ends a run that nobody holds, or asks the attempt that holds it to stop.
 -- ARGV retentionMs
--- Returns {"unknown"} | {"already-final", status} | {"cancelled"} | {"requested"}
+-- Returns {"unknown"} | {"already-final", status} | {"cancelled", the run whose turn in the conversation has come, or ""} | {"requested"}
 -- Keeps I8 (first final state wins), I12 (asking twice changes nothing).
 if not run.status then return { "unknown" } end
 if FINAL[run.status] then return { "already-final", run.status } end
@@ -9,7 +9,7 @@ if run.status == "running" and run.cancelRequested then return { "requested" } e
 settling()
 if run.status ~= "running" then
   finish("cancelled")
-  return { "cancelled" }
+  return { "cancelled", follower or "" }
 end
 set("cancelRequested", "cancelled")
 event("cancel.requested")

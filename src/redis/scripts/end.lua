@@ -1,8 +1,9 @@
 -- Settles what an attempt decided: state, events and dispatch entry in one step.
 -- KEYS 12 the journal of the run's hop (only with rejectKey)
 -- ARGV token, outcome, retentionMs, clockMs (the caller's time, so that its times are understood when its clock is wrong); by outcome (JSON, "" for none): items, replace ("1"), context, output, to, queue, arguments,
---      suspension, untilMs, approvals (flat JSON list: callId, approval text, ...), event (JSON members of the event), error, notBeforeMs, rejectKey, rejectionKey, rejection (JSON), misplaced ("1")
--- Returns JSON {"status":"settled","as":status,"next":wake or absent} | {"status":"superseded"}
+--      suspension, untilMs, approvals (flat JSON list: callId, approval text, ...), event (JSON members of the event), error, notBeforeMs, rejectKey, rejectionKey, rejection (JSON), misplaced ("1"),
+--      conversationJson (what later hops need), turn and turnSummary (ConversationTurn JSON), turnDrop (how many of the oldest turns go)
+-- Returns JSON {"status":"settled","as":status,"next":wake or absent,"follower":run id or absent} | {"status":"superseded"}
 -- Keeps I1, I2 (fenced by the token), I3, I8 (first final state wins), I12 (the same token ends again: the same answer).
 if run.endedToken == arg.token then return run.lastEnd end
 if run.status ~= "running" or run.token ~= arg.token then return '{"status":"superseded"}' end
@@ -28,8 +29,18 @@ local function keep_results()
   if arg.context ~= "" then set("context", arg.context) end
 end
 
+-- Before finish(), which passes the turn on.
+local function keep_turn()
+  local names = conversation()
+  if not names or arg.turn == "" then return end
+  if arg.turnDrop ~= "0" then redis.call("LTRIM", names.turns, arg.turnDrop, -1) end
+  if arg.turnSummary ~= "" then redis.call("LPUSH", names.turns, arg.turnSummary) end
+  redis.call("RPUSH", names.turns, arg.turn)
+end
+
 outcome["completed"] = function()
   keep_results()
+  keep_turn()
   set("output", arg.output)
   finish("completed", arg.event)
 end
@@ -40,6 +51,7 @@ outcome["handed-off"] = function()
     return fail("HANDOFF_LIMIT", "Expected at most " .. run.maxHops .. " handoffs; this was number " .. hop .. ".")
   end
   keep_results()
+  if arg.conversationJson ~= "" then set("conversationJson", arg.conversationJson) end
   event("run.handed-off", ',"to":' .. quote(arg.to) .. arg.event)
   run.hop, run.agent, run.queue = tostring(hop), arg.to, target
   unset("error", "journaled", "misplaced")
@@ -105,6 +117,6 @@ elseif outcome[arg.outcome] then
 else
   finish(arg.outcome, arg.event, arg.error ~= "" and arg.error or nil)
 end
-local reply = cjson.encode({ status = "settled", as = run.status, next = next_wake })
+local reply = cjson.encode({ status = "settled", as = run.status, next = next_wake, follower = follower })
 set("deaths", 0, "endedToken", arg.token, "lastEnd", reply)
 return reply

@@ -1,7 +1,7 @@
 -- Repairs one run whose dispatch entry or deadline is due.
 -- ARGV retentionMs, maxDeaths
 -- Returns wake JSON to be put into its queue if missing, or ""
--- Keeps I3 (one dispatch member per live run), I6 (a lane's time), I8 (deadline, deaths).
+-- Keeps I3 (one dispatch member per live run), I6 (a lane's time, a turn in a conversation), I8 (deadline, deaths).
 if not run.status or FINAL[run.status] then
   redis.call("ZREM", key.dispatch, arg.runId)
   redis.call("ZREM", key.timers, arg.runId)
@@ -27,11 +27,13 @@ if run.status == "running" then
 end
 if stop then return finish(stop) or "" end
 if run.status == "suspended" then
-  if run.suspension ~= "lane" then
+  local names = run.suspension == "conversation" and conversation()
+  local has_turn = names and redis.call("LINDEX", names.queue, 0) == arg.runId
+  if run.suspension ~= "lane" and not has_turn then
     redis.call("ZREM", key.dispatch, arg.runId)
     return ""
   end
-  event("run.resumed", ',"because":"lane"')
+  event("run.resumed", ',"because":' .. quote(run.suspension))
   return cjson.encode(queue_again())
 end
 local delay = tonumber(run.lookDelayMs)

@@ -17,7 +17,7 @@ local LOOK_MS, GRACE_MS, NET_MS = 5000, 1000, 86400000
 
 -- Control fields only: context, output and settings stay out of Lua.
 local FIELDS = { "status", "token", "hop", "wake", "agent", "queue", "priority", "tenant", "attempts", "deaths", "deadlineAtMs",
-  "cancelRequested", "maxHops", "itemsBytes", "suspension", "notBeforeMs", "turns", "lookDelayMs", "endedToken", "lastEnd", "beganToken", "lastBegin" }
+  "cancelRequested", "maxHops", "itemsBytes", "suspension", "notBeforeMs", "turns", "lookDelayMs", "endedToken", "lastEnd", "beganToken", "lastBegin", "conversationKeys" }
 local run = {}
 -- An absent field is false.
 local function read(fields)
@@ -101,6 +101,29 @@ local function queue_again(at)
   return wake_job()
 end
 
+-- The names of the keys of the run's conversation, as its client wrote them into the record: record, queue, turns, index, id; or nil.
+local function conversation() return run.conversationKeys and cjson.decode(run.conversationKeys) end
+
+-- A use: its keys live on, and members of the tenant's index that have not been used for as long go.
+local function use_conversation(names)
+  redis.call("HSETNX", names.record, "createdAtMs", now)
+  redis.call("ZADD", names.index, now, names.id)
+  redis.call("ZREMRANGEBYSCORE", names.index, "-inf", now - names.keepMs)
+  for _, name in ipairs({ "record", "queue", "turns", "index" }) do redis.call("PEXPIRE", names[name], names.keepMs) end
+end
+
+-- Passes the turn on. The follower is runnable from here on: its dispatch entry brings it back if nobody looks at it now.
+local follower
+local function leave_conversation()
+  local names = conversation()
+  if not names then return end
+  local had_turn = redis.call("LINDEX", names.queue, 0) == arg.runId
+  redis.call("LREM", names.queue, 1, arg.runId)
+  follower = had_turn and redis.call("LINDEX", names.queue, 0) or nil
+  if follower then redis.call("ZADD", key.dispatch, now, follower) end
+  use_conversation(names)
+end
+
 -- How long a run stays readable that ends as `status`: ARGV retentionMs is one time for all, or JSON by status.
 local function retention_ms(status)
   if string.sub(arg.retentionMs, 1, 1) == "{" then return cjson.decode(arg.retentionMs)[status] end
@@ -123,6 +146,7 @@ local function finish(status, extra, error_json)
   for _, name in ipairs({ "run", "items", "intents", "decisions", "events" }) do
     redis.call("PEXPIRE", key[name], keep_ms + NET_MS)
   end
+  leave_conversation()
 end
 
 local function fail(code, message)

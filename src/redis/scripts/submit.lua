@@ -1,9 +1,11 @@
--- Stores a new run, queued with wake 0, and its first dispatch entry.
+-- Stores a new run, queued with wake 0, and its first dispatch entry; behind other runs of its conversation it is suspended without one.
 -- KEYS the run's; 12 (only with an idempotency key) idem
 -- ARGV agent, queue ("" when the registry must tell), tenant, priority, items, context, metadata, settings (JSON), idempotencyKey ("" for none),
---      inputHash, delayMs, deadlineMs, maxHops, idemTtlMs
--- Returns {"created", wake JSON, agentSeenAtMs or ""} | {"duplicate", runId} | {"conflict", runId} | {"unknown-agent", known name...}
--- Keeps I1, I3, I12. At maxmemory it is refused whole: its first write is one that Redis refuses.
+--      inputHash, delayMs, deadlineMs, maxHops, idemTtlMs,
+--      conversation ("" for none), conversationKeys (JSON: names of its keys), maxWaiting
+-- Returns {"created", wake JSON or "" while it waits for its turn, agentSeenAtMs or ""} | {"conversation-full"}
+--         | {"duplicate", runId} | {"conflict", runId} | {"unknown-agent", known name...}
+-- Keeps I1, I3, I6 (who waits for a turn holds nothing), I12. At maxmemory it is refused whole: its first write is one that Redis refuses.
 if redis.call("EXISTS", key.run) == 1 then return { "duplicate", arg.runId } end
 local earlier = key.extra and redis.call("GET", key.extra)
 if earlier then
@@ -19,6 +21,10 @@ if entry then
   if arg.queue == "" then arg.queue = entry.queue end
 end
 if arg.queue == "" then return { "unknown-agent", unpack(redis.call("HKEYS", key.agents), 1, 100) } end
+
+local talk = arg.conversation ~= "" and cjson.decode(arg.conversationKeys) or nil
+local ahead = talk and redis.call("LLEN", talk.queue) or 0
+if talk and ahead >= tonumber(arg.maxWaiting) then return { "conversation-full" } end
 
 run = { status = "queued", hop = "0", wake = "0", agent = arg.agent, queue = arg.queue, priority = arg.priority, tenant = arg.tenant, attempts = "0" }
 local due_at = now + tonumber(arg.delayMs)
@@ -38,4 +44,16 @@ redis.call("ZADD", key.timers, now + tonumber(arg.deadlineMs), arg.runId)
 redis.call("ZADD", key.index, 0, indexed("*", "queued"), 0, indexed(run.tenant, "queued"), 0, indexed("*", "*"), 0, indexed(run.tenant, "*"))
 if key.extra then redis.call("SET", key.extra, arg.runId .. " " .. arg.inputHash, "PX", arg.idemTtlMs) end
 event("run.queued", ',"queue":' .. quote(arg.queue))
+if talk then
+  redis.call("RPUSH", talk.queue, arg.runId)
+  set("conversation", arg.conversation, "conversationKeys", arg.conversationKeys)
+  use_conversation(talk)
+end
+if ahead > 0 then
+  redis.call("ZREM", key.dispatch, arg.runId)
+  move("suspended")
+  set("suspension", "conversation")
+  event("run.suspended", ',"suspension":"conversation"')
+  return { "created", "", seen_at }
+end
 return { "created", cjson.encode(wake_job()), seen_at }

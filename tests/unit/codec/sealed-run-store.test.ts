@@ -207,6 +207,7 @@ test("every part of the port was thought about: what carries a user's values is 
     "items",
     "list",
     "events",
+    "conversations",
   ];
   const passed = [
     "renew",

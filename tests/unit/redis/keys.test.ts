@@ -26,6 +26,10 @@ const examples = (): Record<string, string> => {
     journal: keys.journal("<runId>", 7),
     live: keys.live("<runId>", 8, 9),
     idem: keys.idem("<tenant>", "k"),
+    conversation: keys.conversation("<tenant>", "<id>"),
+    conversationQueue: keys.conversationQueue("<tenant>", "<id>"),
+    conversationTurns: keys.conversationTurns("<tenant>", "<id>"),
+    conversations: keys.conversations("<tenant>"),
   };
 };
 

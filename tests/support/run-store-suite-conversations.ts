@@ -1,0 +1,247 @@
+/** Conversations: turns in the order of submission, whole turns or none, and changes from outside only while nobody has the turn. */
+import { describe, expect, onTestFinished, test } from "vitest";
+import { CONVERSATION_KEEP_MS, type ConversationChange, type ConversationTurn } from "../../src/protocol/conversation.ts";
+import { LIMITS } from "../../src/protocol/limits.ts";
+import type { RunStore } from "../../src/protocol/run-store.ts";
+import type { Submission } from "../../src/protocol/submission.ts";
+import { awaitingApproval, begin, completed, end, eventTypes, handedOff, LEASE_MS, policy, submission } from "./run-store-fixture.ts";
+import type { OpenStore, StoreUnderTest } from "./run-store-fixture.ts";
+
+const key = { tenant: "acme", id: "talk.1" };
+
+const turn = (id: string, overrides: Partial<ConversationTurn> = {}): ConversationTurn => ({
+  v: 1,
+  id,
+  type: "run",
+  atMs: 1,
+  agent: "triage",
+  contextTokens: 12,
+  itemsJson: `[{"role":"user","content":"said by ${id}"}]`,
+  ...overrides,
+});
+
+const left = (id: string) => ({ ...completed, conversation: { ...key, turn: turn(id), drop: 0 } }) as const;
+const idsOf = (turns: readonly ConversationTurn[]): string[] => turns.map(({ id }) => id);
+
+async function submitted(store: RunStore, overrides: Partial<Submission> = {}): Promise<string> {
+  const wanted = submission({ conversation: key.id, ...overrides });
+  await store.submit(wanted);
+  return wanted.runId;
+}
+
+const change = (changeId: string, overrides: Partial<ConversationChange> = {}): ConversationChange => ({
+  changeId,
+  keep: LIMITS.runsPerConversation,
+  append: [],
+  ...overrides,
+});
+
+export function conversationsSuite(open: OpenStore): void {
+  const setup = async (): Promise<StoreUnderTest> => {
+    const opened = await open();
+    onTestFinished(() => opened.close());
+    return opened;
+  };
+
+  describe("turns in a conversation", () => {
+    test("I3 I6 the first run is queued; who comes behind holds no dispatch entry and no wake until its turn has come", async () => {
+      const { store } = await setup();
+      const first = submission({ conversation: key.id });
+      const second = submission({ conversation: key.id });
+      expect(await store.submit(first)).toMatchObject({ status: "created", wake: { wake: 0 } });
+      expect(await store.submit(second)).toEqual({ status: "created", runId: second.runId, wake: undefined, agentSeenAtMs: undefined });
+      expect(await store.get(second.runId)).toMatchObject({ status: "suspended", suspension: "conversation", conversation: key.id });
+      expect(await eventTypes(store, second.runId)).toEqual(["run.queued", "run.suspended"]);
+      expect(await store.look(second.runId, policy)).toBeUndefined();
+      expect(await store.begin({ runId: second.runId, wake: 0, token: "x", workerId: "w", leaseMs: 1, maxDeaths: 1 })).toEqual({
+        status: "stale",
+        why: "suspended",
+      });
+      await begin(store, first.runId, "a");
+      expect(await store.look(second.runId, policy)).toBeUndefined();
+      expect(await end(store, first.runId, "a", left(first.runId))).toMatchObject({ as: "completed", follower: second.runId });
+      expect((await store.due(10)).runIds).toEqual([second.runId]);
+      expect(await store.look(second.runId, policy)).toMatchObject({ runId: second.runId, wake: 1, continuation: false });
+      // Whoever looks too is not told a second time.
+      expect(await store.look(second.runId, policy)).toBeUndefined();
+      expect(await eventTypes(store, second.runId)).toEqual(["run.queued", "run.suspended", "run.resumed"]);
+    });
+
+    test("I2 I12 an end that is sent twice leaves one turn, and passes the turn on once", async () => {
+      const { store } = await setup();
+      const [first, second, third] = [await submitted(store), await submitted(store), await submitted(store)];
+      await begin(store, first, "a");
+      const reply = await end(store, first, "a", left(first));
+      expect(await end(store, first, "a", left(first))).toEqual(reply);
+      expect(await end(store, first, "b", left("other"))).toEqual({ status: "superseded" });
+      expect(idsOf(await store.conversations.turns(key))).toEqual([first]);
+      expect((await store.conversations.get(key))?.runs).toEqual([second, third]);
+      expect(await store.look(third, policy)).toBeUndefined();
+    });
+
+    test("a run is shown what earlier runs left, in every hop and attempt", async () => {
+      const { store, advance } = await setup();
+      const [first, second] = [await submitted(store), await submitted(store)];
+      await begin(store, first, "a");
+      await end(store, first, "a", left(first));
+      await store.look(second, policy);
+      const of = { runId: second, workerId: "w", leaseMs: LEASE_MS, maxDeaths: 2 };
+      expect(await store.begin({ ...of, wake: 1, token: "b" })).toMatchObject({ turns: [turn(first)], attempt: { conversation: key.id } });
+      await advance(2 * LEASE_MS);
+      expect(await store.begin({ ...of, wake: 1, token: "c" })).toMatchObject({ turns: [turn(first)], attempt: { attempt: 2 } });
+      await end(store, second, "c", handedOff({ conversationJson: '{"v":1}' }));
+      expect(await store.begin({ ...of, wake: 2, token: "d" })).toMatchObject({
+        turns: [turn(first)],
+        attempt: { conversationJson: '{"v":1}' },
+      });
+    });
+
+    test("a run that fails, is blocked, refused, cancelled or expires leaves nothing, and the next one goes on", async () => {
+      const { store, advance } = await setup();
+      const error = { code: "AGENT_FAILED", message: "x" };
+      const endings = [
+        (runId: string) => end(store, runId, "a", { type: "failed", error }),
+        (runId: string) => end(store, runId, "a", { type: "blocked", error }),
+        (runId: string) => end(store, runId, "a", { type: "refused", error }),
+        (runId: string) => end(store, runId, "a", { type: "cancelled" }),
+        async (runId: string) => {
+          // Asked to stop while it completes: it is cancelled, and what it said is not kept.
+          await store.cancel(runId, policy.retentionMs);
+          await end(store, runId, "a", left(runId));
+        },
+        async (runId: string) => {
+          await advance(2 * LEASE_MS);
+          await store.look(runId, { ...policy, maxDeaths: 0 });
+        },
+      ];
+      const last = submission({ conversation: key.id });
+      const runs = [];
+      for (const _ of endings) runs.push(await submitted(store));
+      await store.submit(last);
+      for (const [index, runId] of runs.entries()) {
+        const wake = (await store.get(runId))?.wake ?? 0;
+        await begin(store, runId, "a", wake);
+        await endings[index]?.(runId);
+        const next = runs[index + 1] ?? last.runId;
+        expect((await store.due(10)).runIds).toEqual([next]);
+        expect(await store.look(next, policy)).toMatchObject({ runId: next });
+      }
+      expect(await store.conversations.turns(key)).toEqual([]);
+      expect((await store.conversations.get(key))?.runs).toEqual([last.runId]);
+    });
+
+    test("a waiting run that is cancelled or expires goes out of the queue without disturbing it", async () => {
+      const { store, advance } = await setup();
+      const first = await submitted(store);
+      const cancelled = await submitted(store);
+      const expired = await submitted(store, { deadlineMs: 10 * LEASE_MS });
+      const next = await submitted(store);
+      expect(await store.cancel(cancelled, policy.retentionMs)).toEqual({ status: "cancelled" });
+      await advance(11 * LEASE_MS);
+      await store.look(expired, policy);
+      expect(await store.get(expired)).toMatchObject({ status: "expired" });
+      expect((await store.conversations.get(key))?.runs).toEqual([first, next]);
+      expect(await store.cancel(first, policy.retentionMs)).toEqual({ status: "cancelled", follower: next });
+      expect(await store.look(next, policy)).toMatchObject({ runId: next });
+    });
+
+    test("a run that waits for a person keeps the turn", async () => {
+      const { store } = await setup();
+      const [first, second] = [await submitted(store), await submitted(store)];
+      await begin(store, first, "a");
+      expect(await end(store, first, "a", awaitingApproval("c1"))).toEqual({ status: "settled", as: "suspended", next: undefined });
+      expect(await store.look(second, policy)).toBeUndefined();
+      await store.decide(first, "c1", { approve: true });
+      await begin(store, first, "b", 1);
+      expect(await end(store, first, "b", left(first))).toMatchObject({ follower: second });
+    });
+
+    test("I11 the same id of two tenants are two conversations", async () => {
+      const { store } = await setup();
+      const [mine, other] = [await submitted(store), await submitted(store, { tenant: "acme.b" })];
+      for (const runId of [mine, other]) await begin(store, runId, "a");
+      await end(store, mine, "a", left(mine));
+      expect(await store.conversations.turns({ ...key, tenant: "acme.b" })).toEqual([]);
+      expect(await store.conversations.list({ tenant: "acme", limit: 10 })).toMatchObject([{ ...key, turns: 1, runs: [] }]);
+      expect(await store.conversations.list({ tenant: "acme.b", limit: 10 })).toMatchObject([{ turns: 0, runs: [other] }]);
+    });
+
+    test("I9 no more runs than the limit wait for one conversation, and a repeated submit takes no second place", async () => {
+      const { store } = await setup();
+      const first = submission({ conversation: key.id, idempotencyKey: "k" });
+      await store.submit(first);
+      expect(await store.submit({ ...first, runId: submission().runId })).toMatchObject({ status: "duplicate" });
+      await store.submitMany(Array.from({ length: LIMITS.runsPerConversation - 1 }, () => submission({ conversation: key.id })));
+      expect(await store.submit(submission({ conversation: key.id }))).toEqual({ status: "conversation-full" });
+      expect((await store.conversations.get(key))?.runs).toHaveLength(LIMITS.runsPerConversation);
+    });
+
+    test("older turns give way to a summary in the same step in which the turn is kept", async () => {
+      const { store } = await setup();
+      await store.conversations.change(key, change("c1", { append: [turn("t1"), turn("t2"), turn("t3")] }));
+      const runId = await submitted(store);
+      await begin(store, runId, "a");
+      const summary = turn("s", { type: "summary" });
+      await end(store, runId, "a", { ...completed, conversation: { ...key, turn: turn(runId), drop: 2, summary } });
+      expect(idsOf(await store.conversations.turns(key))).toEqual(["s", "t3", runId]);
+      expect(idsOf(await store.conversations.turns(key, 2))).toEqual(["t3", runId]);
+    });
+  });
+
+  describe("changes from outside", () => {
+    test("I12 a change that is sent twice is made once", async () => {
+      const { store } = await setup();
+      const add = change("c1", { append: [turn("t1"), turn("t2"), turn("t3")], isNew: true });
+      expect(await store.conversations.change(key, add)).toEqual({ status: "changed" });
+      expect(await store.conversations.change(key, add)).toEqual({ status: "changed" });
+      const drop = change("c2", { dropNewest: "t3" });
+      expect(await store.conversations.change(key, drop)).toEqual({ status: "changed" });
+      expect(await store.conversations.change(key, drop)).toEqual({ status: "changed" });
+      expect(idsOf(await store.conversations.turns(key))).toEqual(["t1", "t2"]);
+      expect(await store.conversations.change(key, change("c3", { dropNewest: "t3" }))).toEqual({ status: "moved" });
+      expect(await store.conversations.change(key, change("c4", { isNew: true }))).toEqual({ status: "moved" });
+      expect(await store.conversations.change(key, change("c5", { keep: 1 }))).toEqual({ status: "changed" });
+      expect(idsOf(await store.conversations.turns(key))).toEqual(["t2"]);
+      expect(await store.conversations.change(key, change("c6", { keep: 0 }))).toEqual({ status: "changed" });
+      expect(await store.conversations.turns(key)).toEqual([]);
+    });
+
+    test("I1 while a run has the turn nothing is changed and nothing deleted", async () => {
+      const { store } = await setup();
+      const runId = await submitted(store);
+      const busy = { status: "busy", runId };
+      expect(await store.conversations.change(key, change("c1", { append: [turn("t1")] }))).toEqual(busy);
+      expect(await store.conversations.change(key, change("c2", { keep: 0 }))).toEqual(busy);
+      expect(await store.conversations.remove(key)).toEqual(busy);
+      await store.cancel(runId, policy.retentionMs);
+      expect(await store.conversations.remove(key)).toEqual({ status: "removed" });
+      expect(await store.conversations.remove(key)).toEqual({ status: "unknown" });
+      expect(await store.conversations.get(key)).toBeUndefined();
+      expect(await store.conversations.list({ tenant: key.tenant, limit: 10 })).toEqual([]);
+    });
+
+    test("the list shows the last used first, page by page", async () => {
+      const { store } = await setup();
+      for (const id of ["a", "b", "c"]) await store.conversations.change({ ...key, id }, change(id));
+      const all = await store.conversations.list({ tenant: key.tenant, limit: 10 });
+      expect(all.map(({ id }) => id).toSorted()).toEqual(["a", "b", "c"]);
+      const [first, ...rest] = all.map(({ id }) => id);
+      const page = await store.conversations.list({ tenant: key.tenant, limit: 10, before: first ?? "" });
+      expect(page.map(({ id }) => id)).toEqual(rest);
+      expect(await store.conversations.list({ tenant: key.tenant, limit: 1 })).toEqual(all.slice(0, 1));
+      expect(await store.conversations.list({ tenant: key.tenant, limit: 1, before: "gone" })).toEqual([]);
+    });
+
+    test("I9 a conversation that nobody uses goes by itself, and no live run outlives it", async () => {
+      const { store, advance } = await setup();
+      await store.conversations.change(key, change("c1", { append: [turn("t1")] }));
+      await advance(CONVERSATION_KEEP_MS - 60_000);
+      expect(idsOf(await store.conversations.turns(key))).toEqual(["t1"]);
+      await advance(60_000);
+      expect(await store.conversations.turns(key)).toEqual([]);
+      expect(await store.conversations.get(key)).toBeUndefined();
+      expect(await store.conversations.list({ tenant: key.tenant, limit: 10 })).toEqual([]);
+      expect(CONVERSATION_KEEP_MS).toBeGreaterThan(30 * 24 * 60 * 60 * 1_000);
+    });
+  });
+}
