@@ -3,6 +3,7 @@
  * opens what it needs.
  */
 import type { Redis } from "ioredis";
+import type { z } from "zod";
 import { type Catalog, createCatalog, type AgentMap, type AgentOptions, type AnyAgent } from "./agents/catalog.ts";
 import type { ConversationPolicy } from "./agents/compaction.ts";
 import { currentScope } from "./agents/hop-state.ts";
@@ -17,10 +18,12 @@ import { createModelProvider, type ModelProviderOptions } from "./models/provide
 import { createBullWakeQueue } from "./producers/bull-wake-queue.ts";
 import { createRunProducer, type RunProducer, type RunRequest, type Submitted } from "./producers/run-producer.ts";
 import type { RunHandle } from "./producers/run-handle.ts";
-import type { RunInput, SubmitOptions } from "./producers/submission.ts";
+import type { SubmitOptions } from "./producers/submission.ts";
+import type { AgentName, InputOf, RunInput } from "./producers/types.ts";
 import { FleetError } from "./protocol/errors.ts";
 import { parseRetention, type Retention, type RetentionOptions } from "./protocol/retention.ts";
 import type { LiveText, RunStore } from "./protocol/run-store.ts";
+import type { InputSchema } from "./protocol/structured-input.ts";
 import { connectRedis } from "./redis/connection.ts";
 import { DEFAULT_PREFIX } from "./redis/keys.ts";
 import { createRedisLiveText } from "./redis/redis-live-text.ts";
@@ -36,8 +39,12 @@ type AgentIn<V> = V extends AgentOptions<infer A> ? A : V extends AnyAgent ? V :
 /** What the SDK makes of an agent's `outputType`. */
 type OutputIn<V> = ReturnType<AgentIn<V>["processFinalOutput"]>;
 
-/** By agent name: the type of its output. */
-export type AgentsIn<M extends AgentMap> = { readonly [Name in keyof M & string]: { readonly output: OutputIn<M[Name]> } };
+type InputIn<V> = V extends { readonly agent: AnyAgent; readonly input: infer S extends InputSchema } ? z.input<S> : RunInput;
+
+/** By agent name: the types of its output and its input. */
+export type AgentsIn<M extends AgentMap> = {
+  readonly [Name in keyof M & string]: { readonly output: OutputIn<M[Name]>; readonly input: InputIn<M[Name]> };
+};
 
 export interface FleetOptions<M extends AgentMap = AgentMap> extends Pick<ModelProviderOptions, "models" | "credentials"> {
   /** By name, which must be the agent's own. */
@@ -78,7 +85,11 @@ export interface Fleet<M extends AgentMap = AgentMap> extends AsyncDisposable {
   readonly "~agents"?: AgentsIn<M>;
   readonly catalog: Catalog;
   readonly options: FleetOptions<M>;
-  submit(agent: keyof M & string, input: RunInput, options?: SubmitOptions): Promise<RunHandle<AgentsIn<M>>>;
+  submit<Name extends AgentName<AgentsIn<M>>>(
+    agent: Name,
+    input: InputOf<AgentsIn<M>, Name>,
+    options?: SubmitOptions,
+  ): Promise<RunHandle<AgentsIn<M>>>;
   submitMany(requests: Iterable<RunRequest<AgentsIn<M>>> | AsyncIterable<RunRequest<AgentsIn<M>>>): AsyncIterable<Submitted<AgentsIn<M>>>;
   /** Attaches to a run by its id. */
   run(id: string): RunHandle<AgentsIn<M>>;

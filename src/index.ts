@@ -19,7 +19,9 @@ export { type LostCall, type Reconciled, type ToolPolicy, toolPolicy } from "./a
 export { RunError, type HandleResolution, type RunHandle, type RunStatusReport, type WaitOptions } from "./producers/run-handle.ts";
 export type { FollowOptions } from "./producers/follow.ts";
 export type { RunRequest, Submitted } from "./producers/run-producer.ts";
-export type { RunInput, SubmitOptions } from "./producers/submission.ts";
+export type { InputOf, RunInput } from "./producers/types.ts";
+export type { InputSchema } from "./protocol/structured-input.ts";
+export type { SubmitOptions } from "./producers/submission.ts";
 export type { FollowedEvent, LiveEvent, RunEvent } from "./protocol/events.ts";
 export type {
   Approval,

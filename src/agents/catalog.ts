@@ -3,6 +3,7 @@ import { Agent, type FunctionTool, getHandoff } from "@openai/agents";
 import { FleetError } from "../protocol/errors.ts";
 import { agentNameSchema, DEFAULT_QUEUE, queueNameSchema } from "../protocol/ids.ts";
 import type { Compaction, ConversationPolicy } from "./compaction.ts";
+import type { InputSchema } from "../protocol/structured-input.ts";
 import { isRemote } from "./derived-agent.ts";
 import { policyOf, type ToolPolicy } from "./tool-policy.ts";
 
@@ -31,6 +32,8 @@ export interface AgentOptions<A extends AnyAgent = AnyAgent> {
   readonly guardrails?: GuardrailScope;
   /** Of conversations whose run begins with this agent. Default: the fleet's. */
   readonly conversation?: ConversationPolicy;
+  /** What a run of the agent must be given: an object of this schema, checked before a model is paid. Default: text or input items. */
+  readonly input?: InputSchema;
   /** False: answers are not streamed from the provider, and there is no live text. Default true. */
   readonly stream?: boolean;
   /** Makes the agent for settings given at submit, such as an output schema. @throws FleetError INPUT_INVALID */
@@ -46,6 +49,7 @@ export interface CatalogEntry {
   readonly version: string;
   readonly turnLimit: number;
   readonly guardrails: GuardrailScope;
+  readonly input: InputSchema | undefined;
   readonly stream: boolean;
   readonly configure: ((settings: unknown) => AnyAgent) | undefined;
   readonly description: string;
@@ -98,6 +102,8 @@ function entryOf(
   const guardrails = options.guardrails ?? "entry-only";
   if (guardrails !== "entry-only" && guardrails !== "every-hop")
     throw invalid(`${at}.guardrails`, `Expected "entry-only" or "every-hop"; got ${JSON.stringify(guardrails)}.`, "use one of the two");
+  if (options.input !== undefined && typeof options.input.safeParse !== "function")
+    throw invalid(`${at}.input`, "Expected a Zod schema of an object.", "pass z.strictObject({ … })");
   return {
     name,
     agent,
@@ -105,6 +111,7 @@ function entryOf(
     version: options.version ?? version,
     turnLimit,
     guardrails,
+    input: options.input,
     stream: options.stream ?? true,
     configure: options.configure,
     description: agent.handoffDescription,

@@ -10,14 +10,15 @@ import type { WakeJob } from "../protocol/job.ts";
 import { LIMITS } from "../protocol/limits.ts";
 import type { Retention } from "../protocol/retention.ts";
 import type { LiveText, RunStore } from "../protocol/run-store.ts";
+import type { InputSchema } from "../protocol/structured-input.ts";
 import type { Submission, SubmitReply } from "../protocol/submission.ts";
 import type { WakeQueue } from "../protocol/wake-queue.ts";
 import { reach } from "./backend.ts";
 import { closestFirst } from "./closest.ts";
 import { countTenant, removeRun, removeTenant, type TenantCount, type TenantRemoval } from "./remove-runs.ts";
 import { createRunHandle, type RunDeps, type RunHandle } from "./run-handle.ts";
-import { draftSubmission, type RunInput, type SubmitOptions } from "./submission.ts";
-import type { AgentName, FleetTypes } from "./types.ts";
+import { draftSubmission, type SubmitOptions } from "./submission.ts";
+import type { AgentName, FleetTypes, InputOf } from "./types.ts";
 
 export const PRODUCER_DEFAULTS = {
   /** How long a run that is cancelled from here stays readable: 7 days. */
@@ -25,7 +26,10 @@ export const PRODUCER_DEFAULTS = {
 } as const;
 
 /** The agents a producer knows by itself. */
-export type CatalogPort = ReadonlyMap<string, { readonly queue: string; readonly version: string }>;
+export type CatalogPort = ReadonlyMap<
+  string,
+  { readonly queue: string; readonly version: string; readonly input?: InputSchema | undefined }
+>;
 
 export interface RunProducerDeps {
   readonly store: RunStore;
@@ -39,10 +43,9 @@ export interface RunProducerDeps {
   readonly makeRunId?: () => string;
 }
 
-export interface RunRequest<A extends FleetTypes = FleetTypes> extends SubmitOptions {
-  readonly agent: AgentName<A>;
-  readonly input: RunInput;
-}
+export type RunRequest<A extends FleetTypes = FleetTypes> = {
+  readonly [Name in AgentName<A>]: SubmitOptions & { readonly agent: Name; readonly input: InputOf<A, Name> };
+}[AgentName<A>];
 
 /** One answer per request, in their order. */
 export type Submitted<A extends FleetTypes = FleetTypes> =
@@ -51,7 +54,7 @@ export type Submitted<A extends FleetTypes = FleetTypes> =
 
 export interface RunProducer<A extends FleetTypes = FleetTypes> {
   /** @throws FleetError AGENT_UNKNOWN, NO_WORKERS, IDEMPOTENCY_CONFLICT, INPUT_INVALID, INPUT_TOO_LARGE, BACKEND_UNREACHABLE and more. */
-  submit(agent: AgentName<A>, input: RunInput, options?: SubmitOptions): Promise<RunHandle<A>>;
+  submit<Name extends AgentName<A>>(agent: Name, input: InputOf<A, Name>, options?: SubmitOptions): Promise<RunHandle<A>>;
   /**
    * Submits while it is read: it takes the next requests only when the answers before were taken, so memory stays bounded.
    * A request that is refused is answered with its error; the others go on. Throws BACKEND_UNREACHABLE when the store goes away:
@@ -75,9 +78,10 @@ export function createRunProducer<A extends FleetTypes = FleetTypes>(deps: RunPr
   const run = (id: string): RunHandle<A> => createRunHandle<A>(runDeps, id);
 
   const prepare = (agent: string, input: unknown, options: SubmitOptions, path?: string): Submission => {
-    const queueOf = queueOfAgent(agents, agent, path);
-    const draft = draftSubmission(agent, input, { ...defaults, ...options }, path);
-    return { ...draft, runId: makeRunId(), ...(queueOf === undefined ? {} : { queue: queueOf }) };
+    const entry = entryOf(agents, agent, path);
+    const known = entry === undefined ? undefined : (entry.input ?? "text");
+    const draft = draftSubmission(agent, input, { ...defaults, ...options }, path, known);
+    return { ...draft, runId: makeRunId(), ...(entry === undefined ? {} : { queue: entry.queue }) };
   };
   // The wake is only an offer: the run is stored, and the reconciler offers what could not be added now. So a queue that hangs while Redis
   // changes hands must not hold the submit.
@@ -163,7 +167,7 @@ function answerOf<T>(make: () => T): { readonly run: T } | { readonly error: Fle
   }
 }
 
-function queueOfAgent(agents: RunProducerDeps["agents"], agent: string, path = ""): string | undefined {
+function entryOf(agents: RunProducerDeps["agents"], agent: string, path = "") {
   const name = agentNameSchema.safeParse(agent);
   if (!name.success) {
     throw new FleetError("INPUT_INVALID", `Expected the name of an agent; got ${JSON.stringify(agent)?.slice(0, 80) ?? "nothing"}.`, {
@@ -173,7 +177,7 @@ function queueOfAgent(agents: RunProducerDeps["agents"], agent: string, path = "
   if (agents === undefined) return undefined;
   const entry = agents.get(agent);
   if (entry === undefined) throw unknownAgent(agent, [...agents.keys()], path);
-  return entry.queue;
+  return entry;
 }
 
 function acceptedId(reply: SubmitReply | undefined, submission: Submission, path = ""): string {

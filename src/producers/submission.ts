@@ -6,6 +6,7 @@ import { conversationIdSchema, DEFAULT_TENANT, idempotencyKeySchema, tenantSchem
 import { prioritySchema } from "../protocol/job.ts";
 import { encodeJson, type Json } from "../protocol/json.ts";
 import { LIMITS } from "../protocol/limits.ts";
+import { checkInput, type InputSchema } from "../protocol/structured-input.ts";
 import type { Submission } from "../protocol/submission.ts";
 
 const DAY_MS = 24 * 60 * 60 * 1_000;
@@ -48,12 +49,17 @@ export const submitOptionsSchema = z.strictObject({
 });
 export type SubmitOptions = Readonly<z.input<typeof submitOptionsSchema>>;
 
-/** Text for the agent, or the SDK's input items. */
-export type RunInput = string | readonly object[];
-
-const inputSchema = z.union([z.string().min(1), z.array(z.looseObject({})).min(1).max(1_000)], {
+const itemsSchema = z.array(z.looseObject({})).min(1).max(1_000);
+const inputSchema = z.union([z.string().min(1), itemsSchema], {
   error: "expected a text that is not empty, or an array of 1 to 1000 input items",
 });
+/** For an agent whose code is elsewhere, and whose worker knows whether it takes an object. */
+const anyInputSchema = z.union([z.string().min(1), itemsSchema, z.record(z.string(), z.unknown())], {
+  error: "expected a text that is not empty, an array of 1 to 1000 input items, or an object",
+});
+
+/** What the producer knows of an agent's input: its schema, that it has none, or nothing. */
+export type KnownInput = InputSchema | "text" | undefined;
 
 /** A submission without what only the producer knows: its id and its queue. */
 export type SubmissionDraft = Omit<Submission, "runId" | "queue">;
@@ -62,12 +68,11 @@ export type SubmissionDraft = Omit<Submission, "runId" | "queue">;
  * Checks an input and its options, and encodes them.
  * @throws FleetError INPUT_INVALID, INPUT_TOO_LARGE or CONTEXT_NOT_SERIALISABLE; `at` begins with `path`.
  */
-export function draftSubmission(agent: string, input: unknown, options: unknown, path = ""): SubmissionDraft {
-  const given = parse(inputSchema, input, `${path}input`);
+export function draftSubmission(agent: string, input: unknown, options: unknown, path = "", known?: KnownInput): SubmissionDraft {
   const { metadata = {}, context = {}, settings = {}, idempotencyKey, ...chosen } = parse(submitOptionsSchema, options, path);
   const { conversation, delayMs = 0 } = chosen;
   if (conversation !== undefined && delayMs > 0) throw delayedTurn(path);
-  const items = typeof given === "string" ? [{ type: "message", role: "user", content: given }] : given;
+  const items = itemsOf(input, known, agent, `${path}input`);
 
   const itemsJson = encodeJson(items, { at: `${path}input`, maxBytes: LIMITS.inputBytes });
   const contextJson = encodeJson(context, { at: `${path}context`, maxBytes: LIMITS.contextBytes, notJson: "CONTEXT_NOT_SERIALISABLE" });
@@ -98,6 +103,15 @@ const delayedTurn = (path: string): FleetError =>
     at: `${path}delayMs`,
     remedy: "submit the run when its time has come",
   });
+
+function itemsOf(input: unknown, known: KnownInput, agent: string, at: string): readonly object[] {
+  if (typeof known === "object") checkInput(known, input, agent, at);
+  const given = typeof known === "object" ? input : parse<unknown>(known === "text" ? inputSchema : anyInputSchema, input, at);
+  // The schemas above let no other array through, and an agent's own schema lets none.
+  if (Array.isArray(given)) return given as readonly object[];
+  const content = typeof given === "string" ? given : encodeJson(given, { at, maxBytes: LIMITS.inputBytes });
+  return [{ type: "message", role: "user", content }];
+}
 
 /** One text per value, whatever the order in which its keys were written. */
 export function canonicalJson(value: Json): string {

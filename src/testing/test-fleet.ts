@@ -7,8 +7,8 @@ import type { AgentMap } from "../agents/catalog.ts";
 import { journaledProvider } from "../agents/journaled-model.ts";
 import type { AgentsIn, Fleet } from "../fleet.ts";
 import { createRunProducer, type RunProducer } from "../producers/run-producer.ts";
-import type { RunInput, SubmitOptions } from "../producers/submission.ts";
-import type { FleetResult } from "../producers/types.ts";
+import type { SubmitOptions } from "../producers/submission.ts";
+import type { AgentName, FleetResult, InputOf } from "../producers/types.ts";
 import { patientProvider } from "../models/patience.ts";
 import { FleetError } from "../protocol/errors.ts";
 import type { RunEvent } from "../protocol/events.ts";
@@ -39,7 +39,11 @@ export interface TestFleet<M extends AgentMap> extends RunProducer<AgentsIn<M>> 
   /** Works until nothing is runnable; jumps over waits of up to an hour. */
   settle(): Promise<void>;
   /** Submits, settles and returns how it ended, or undefined when it is suspended. */
-  complete(agent: keyof M & string, input: RunInput, options?: SubmitOptions): Promise<FleetResult<AgentsIn<M>> | undefined>;
+  complete<Name extends AgentName<AgentsIn<M>>>(
+    agent: Name,
+    input: InputOf<AgentsIn<M>, Name>,
+    options?: SubmitOptions,
+  ): Promise<FleetResult<AgentsIn<M>> | undefined>;
   info(runId: string): Promise<RunInfo>;
   eventsOf(runId: string): Promise<RunEvent[]>;
 }

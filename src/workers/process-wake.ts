@@ -19,6 +19,7 @@ import type { Json } from "../protocol/json.ts";
 import type { Retention } from "../protocol/retention.ts";
 import type { Attempt, BeginCommand, BeginReply, Outcome } from "../protocol/attempt.ts";
 import type { LiveText, RunStore } from "../protocol/run-store.ts";
+import { checkTranscript } from "../protocol/structured-input.ts";
 import type { WakeQueue } from "../protocol/wake-queue.ts";
 import type { Log } from "../telemetry/log.ts";
 import { type ConversationHop, openConversation } from "./conversation-hop.ts";
@@ -152,12 +153,14 @@ async function attemptHop(deps: WakeDeps, begun: Begun, held: HeldRun): Promise<
   let context: TrackedContext | undefined;
   let conversation: ConversationHop | undefined;
   const result = await orErrored(async () => {
+    // Each chunk is a JSON array that the submit or a hop's end wrote.
+    const own = begun.itemsJson.flatMap((chunk) => JSON.parse(chunk) as Json[]);
+    // Only what a producer gave: in later hops the conversation is the agents' own.
+    if (attempt.hop === 0 && entry.input !== undefined) checkTranscript(entry.input, own, entry.name);
     // Without settings the agent is as the fleet gives it.
     const isConfigured = entry.configure === undefined || attempt.settingsJson === "{}";
     const agent = isConfigured ? entry.agent : entry.configure(JSON.parse(attempt.settingsJson));
     context = await openContext(deps, attempt);
-    // Each chunk is a JSON array that the submit or a hop's end wrote.
-    const own = begun.itemsJson.flatMap((chunk) => JSON.parse(chunk) as Json[]);
     conversation = openConversation({ begun, own, policy: entry.compaction, clock: deps.clock });
     return run(deps, attempt, held, { entry: { ...entry, agent }, context, own, conversation });
   });

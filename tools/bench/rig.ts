@@ -3,7 +3,7 @@ import { randomUUID } from "node:crypto";
 import type { Model } from "@openai/agents";
 import type { Redis } from "ioredis";
 import type { AgentMap } from "../../src/agents/catalog.ts";
-import { createFleet, type Fleet } from "../../src/index.ts";
+import { type AgentsIn, createFleet, type Fleet, type RunRequest } from "../../src/index.ts";
 import { systemClock } from "../../src/clock.ts";
 import { connectRedis } from "../../src/redis/connection.ts";
 import { createRedisRunStore } from "../../src/redis/redis-run-store.ts";
@@ -77,8 +77,8 @@ export async function openHeldRun(redisUrl: string) {
 
 /** Submits `count` runs in bounded memory; resolves when all are accepted. */
 export async function submitAll<M extends AgentMap>(fleet: Fleet<M>, agent: keyof M & string, count: number): Promise<void> {
-  function* requests(): Generator<{ agent: keyof M & string; input: string }> {
-    for (let index = 0; index < count; index += 1) yield { agent, input: "go" };
+  function* requests(): Generator<RunRequest<AgentsIn<M>>> {
+    for (let index = 0; index < count; index += 1) yield { agent, input: "go" } as RunRequest<AgentsIn<M>>; // the benchmark's agents have no input schema
   }
   for await (const answer of fleet.submitMany(requests())) if ("error" in answer) throw answer.error;
 }
