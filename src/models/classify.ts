@@ -136,7 +136,7 @@ function classifyWrapped(error: unknown, names: ReadonlySet<string>, within: (in
   return { kind: "transient", code, message: `${who} failed: ${ownText(inner)}` };
 }
 
-const MODEL_SIDE = ["OpenAIError", "AgentsError", "FleetError", "AI_APICallError", "AbortError"];
+const MODEL_SIDE = ["OpenAIError", "APIError", "APIConnectionError", "AgentsError", "FleetError", "AI_APICallError", "AbortError"];
 
 const isModelSide = (error: unknown): boolean => ABORT_REASONS.has(error) || classNames(error).some((name) => MODEL_SIDE.includes(name));
 
