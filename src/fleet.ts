@@ -46,7 +46,7 @@ export type AgentsIn<M extends AgentMap> = {
   readonly [Name in keyof M & string]: { readonly output: OutputIn<M[Name]>; readonly input: InputIn<M[Name]> };
 };
 
-export interface FleetOptions<M extends AgentMap = AgentMap> extends Pick<ModelProviderOptions, "models" | "credentials"> {
+export interface FleetOptions<M extends AgentMap = AgentMap> extends Pick<ModelProviderOptions, "models" | "credentials" | "prices"> {
   /** By name, which must be the agent's own. */
   readonly agents: M;
   /** Redis' address. Default: REDIS_URL of `env`. */
@@ -207,10 +207,12 @@ async function openWorker<M extends AgentMap>(
 }
 
 function createProvider<M extends AgentMap>(options: FleetOptions<M>, env: FleetOptions["env"], catalog: Catalog, clock: Clock) {
+  const variables = env ?? options.env ?? process.env;
   const models = createModelProvider({
-    env: parseModelEnv(env ?? options.env ?? process.env),
-    currentTenant: () => currentScope()?.hop.identity.tenant,
-    currentAgent: () => currentScope()?.hop.identity.agent,
+    env: parseModelEnv(variables),
+    variables,
+    currentCaller: () => currentScope()?.hop.identity,
+    ...(options.prices === undefined ? {} : { prices: options.prices }),
     ...(options.models === undefined ? {} : { models: options.models }),
     ...(options.credentials === undefined ? {} : { credentials: options.credentials }),
   });

@@ -8,7 +8,9 @@ export { remoteAgent } from "./agents/derived-agent.ts";
 export { payloadCodec, type PayloadCodec, type PayloadCodecOptions } from "./codec/payload-codec.ts";
 export type { RetentionOptions } from "./protocol/retention.ts";
 export type { FleetWorker } from "./workers/fleet-worker.ts";
+export type { ModelPrice, PriceTable } from "./models/prices.ts";
 export type { ModelCredentials, ResolveCredentials } from "./models/provider.ts";
+export { type ModelServer, openAICompatible, type OpenAICompatibleOptions } from "./models/servers.ts";
 export { createLog, type Log, type LogLevel } from "./telemetry/log.ts";
 
 // Inside tools

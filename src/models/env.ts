@@ -19,6 +19,11 @@ export const modelEnvSchema = z.object({
   /** A LiteLLM (or any Chat Completions) proxy for names with a prefix, such as `anthropic/claude-…`. */
   LITELLM_BASE_URL: optionalUrl,
   LITELLM_API_KEY: optionalText,
+  /** How the proxy is asked for Claude: by Chat Completions, or by its `/v1/messages`. Default `chat`. */
+  FLOTILLA_LITELLM_API: z.preprocess((value) => (value === "" ? undefined : value), z.enum(["chat", "messages"]).default("chat")),
+  /** For `anthropic/…` where there is no proxy. */
+  ANTHROPIC_API_KEY: optionalText,
+  ANTHROPIC_BASE_URL: optionalUrl,
 });
 export type ModelEnv = z.infer<typeof modelEnvSchema>;
 

@@ -69,12 +69,13 @@ function toFinalCode({ status, code, text, headers }: Facts): keyof typeof FINAL
 
 function readFacts(error: unknown): Facts {
   const body = field(error, "error");
+  const headers = field(error, "headers") ?? field(error, "responseHeaders");
   return {
     status: numberField(error, "status") ?? numberField(error, "statusCode"),
     code: textField(error, "code") ?? textField(body, "code") ?? textField(error, "type") ?? textField(body, "type"),
     text: textField(error, "message") ?? textField(body, "message") ?? "",
-    headers: field(error, "headers") ?? field(error, "responseHeaders"),
-    requestId: textField(error, "requestID") ?? textField(error, "request_id"),
+    headers,
+    requestId: textField(error, "requestID") ?? textField(error, "request_id") ?? readHeader(headers, "x-litellm-call-id"),
     param: textField(error, "param"),
   };
 }

@@ -1,16 +1,17 @@
 /**
- * Which model serves a name. The only place that makes provider clients: with `maxRetries: 0`, because a worker's slot must not sleep
- * through a provider's bad minute (retries are the queue's), and with each tenant's own key (I11). Keys are held in clients, never logged.
+ * Which model serves a name: an alias's own, or one at the end of the name's route (routes.ts), called with the tenant's own key (I11) and
+ * with a receipt (metered-model.ts).
  */
-import { type Model, OpenAIProvider } from "@openai/agents";
-import { OpenAI } from "openai";
+import type { Model } from "@openai/agents";
 import { FleetError } from "../protocol/errors.ts";
 import { DEFAULT_TENANT } from "../protocol/ids.ts";
+import type { Caller } from "./attribution.ts";
+import { type Access, createClients } from "./clients.ts";
 import type { ModelEnv } from "./env.ts";
-import { createBoundedCache } from "./bounded-cache.ts";
-
-/** Who takes the call: OpenAI (or what OPENAI_BASE_URL names), or the proxy of LITELLM_BASE_URL. */
-export type ProviderName = "openai" | "litellm";
+import { meteredResponse, meteredStream, type Meter } from "./metered-model.ts";
+import { checkPrices, type PriceTable } from "./prices.ts";
+import { type ProviderName, resolveRoute, type Route, type RouteSettings } from "./routes.ts";
+import type { ModelServer } from "./servers.ts";
 
 export interface ModelCredentials {
   readonly apiKey?: string;
@@ -23,15 +24,17 @@ export type ResolveCredentials = (request: {
 }) => ModelCredentials | undefined | Promise<ModelCredentials | undefined>;
 
 export interface ModelProviderOptions {
-  /** Alias to an SDK model, or to another name. */
-  readonly models?: Readonly<Record<string, Model | string>>;
+  /** Alias to an SDK model or to another name; or prefix to the server that serves the names behind it. */
+  readonly models?: Readonly<Record<string, Model | string | ModelServer>>;
   /** A tenant's own key and endpoint, asked for before each call. Without an answer the fleet's own key is used. */
   readonly credentials?: ResolveCredentials;
-  /** Whose call it is; read when the call is made. Default: the default tenant. */
-  readonly currentTenant?: () => string | undefined;
-  /** Whose hop it is, for the error of an agent without a model. */
-  readonly currentAgent?: () => string | undefined;
+  /** What calls cost where no proxy says so. */
+  readonly prices?: PriceTable;
+  /** Whose call it is; read when the call is made. Default: the default tenant's. */
+  readonly currentCaller?: () => Caller | undefined;
   readonly env: ModelEnv;
+  /** Where servers' keys are read. Default: nowhere. */
+  readonly variables?: RouteSettings["variables"];
   /** Replaces the HTTP client of all providers, such as in tests. */
   readonly fetch?: typeof globalThis.fetch;
 }
@@ -47,46 +50,34 @@ export interface FleetModelProvider {
   check(names: readonly string[], agentsOf?: (name: string) => readonly string[]): void;
 }
 
-interface Route {
-  readonly provider: ProviderName;
-  readonly name: string;
-  readonly useResponses: boolean;
-  /** The fleet's own; a tenant may bring another. */
-  readonly apiKey: string | undefined;
-  readonly baseURL: string;
-}
-
-const OPENAI_URL = "https://api.openai.com/v1";
-/** A proxy on a private network often has no key, but the client wants one. */
-const KEYLESS = "no-key";
-/** Clients are cheap but hold sockets: a fleet of many tenants must not keep one for each for ever (I9). */
-const MAX_CLIENTS = 256;
+/** Names come from agents, of which there are few; a bound keeps names made up at run time from piling up. */
+const MAX_MODELS = 256;
 
 export function createModelProvider(options: ModelProviderOptions): FleetModelProvider {
-  const { models = {}, credentials, currentTenant = () => undefined, currentAgent, env } = options;
-  const clients = createBoundedCache<OpenAIProvider>(MAX_CLIENTS);
-  const direct = new Map<string, Model>();
+  const { models = {}, credentials, prices = {}, currentCaller = () => undefined, env, variables = {} } = options;
+  checkPrices(prices);
+  const servers = serversIn(models);
+  const routeOf = (target: string): Route => resolveRoute({ env, servers, variables }, target);
+  const clients = createClients(options.fetch);
+  const routed = new Map<string, Model>();
 
-  const toModel = (route: Route, given: ModelCredentials | undefined): Promise<Model> => {
-    const { apiKey, baseURL } = pickAccess(route, given);
-    const isTenants = given?.apiKey !== undefined;
-    const key = JSON.stringify([route.useResponses, isTenants, apiKey, baseURL]);
-    return clients.getOrMake(key, () => makeProvider({ route, apiKey, baseURL, isTenants, fetch: options.fetch })).getModel(route.name);
+  const build = (name: string, target: string): Model => {
+    const route = routeOf(target);
+    const price = prices[name] ?? prices[target];
+    return routedModel(route, async () => {
+      const caller = currentCaller();
+      const given = await credentials?.({ tenant: caller?.tenant ?? DEFAULT_TENANT, provider: route.provider });
+      return { model: await clients.modelOf(route, pickAccess(route, given)), meter: { route, caller, price } };
+    });
   };
-  const resolve = async (route: Route): Promise<Model> => {
-    const tenant = currentTenant() ?? DEFAULT_TENANT;
-    return await toModel(route, await credentials?.({ tenant, provider: route.provider }));
-  };
-  const build = (route: Route): Model => (route.useResponses ? resolveAtCall : resolveAtCallChat)(() => resolve(route));
 
   return {
-    getModel: async (name) => {
-      const target = followAliases(models, name ?? "");
+    getModel: async (name = "") => {
+      const target = followAliases(models, name);
       if (typeof target !== "string") return target;
-      if (target === "") throw noModel([], currentAgent?.());
-      const model = direct.get(target) ?? build(findRoute(env, target));
-      // Names come from agents, of which there are few; a bound keeps names made up at run time from piling up.
-      if (direct.size < MAX_CLIENTS) direct.set(target, model);
+      if (target === "") throw noModel([], currentCaller()?.agent);
+      const model = routed.get(name) ?? build(name, target);
+      if (routed.size < MAX_MODELS) routed.set(name, model);
       return model;
     },
     check: (names, agentsOf) =>
@@ -94,28 +85,36 @@ export function createModelProvider(options: ModelProviderOptions): FleetModelPr
         const target = followAliases(models, name);
         if (typeof target !== "string") return;
         if (target === "") throw noModel(agentsOf?.(name));
-        const route = findRoute(env, target);
+        const route = routeOf(target);
         if (credentials === undefined) pickAccess(route, undefined);
       }),
   };
 }
 
+type Models = NonNullable<ModelProviderOptions["models"]>;
+
+const isServer = (entry: Models[string] | undefined): entry is ModelServer => typeof entry === "object" && "baseURL" in entry;
+
+const serversIn = (models: Models): Readonly<Record<string, ModelServer>> =>
+  Object.fromEntries(Object.entries(models).flatMap(([prefix, entry]) => (isServer(entry) ? [[prefix, entry]] : [])));
+
 /** A model that asks for its client when it is called: the tenant is known only then. */
-const resolveAtCall = (resolve: () => Promise<Model>): Model => ({
-  supportsPromptModelSelection: true,
-  getResponse: async (request) => await (await resolve()).getResponse(request),
-  async *getStreamedResponse(request) {
-    yield* (await resolve()).getStreamedResponse(request);
-  },
-  getRetryAdvice: async (advice) => await (await resolve()).getRetryAdvice?.(advice),
-});
+function routedModel(route: Route, open: () => Promise<{ readonly model: Model; readonly meter: Meter }>): Model {
+  return {
+    supportsPromptModelSelection: route.api === "responses",
+    async getResponse(request) {
+      const { model, meter } = await open();
+      return meteredResponse(model, request, meter);
+    },
+    async *getStreamedResponse(request) {
+      const { model, meter } = await open();
+      yield* meteredStream(model, request, meter);
+    },
+    getRetryAdvice: async (advice) => await (await open()).model.getRetryAdvice?.(advice),
+  };
+}
 
-const resolveAtCallChat = (resolve: () => Promise<Model>): Model => ({
-  ...resolveAtCall(resolve),
-  supportsPromptModelSelection: false,
-});
-
-function followAliases(models: Readonly<Record<string, Model | string>>, name: string): Model | string {
+function followAliases(models: Models, name: string): Model | string {
   const seen = new Set<string>();
   for (let current = name; ; ) {
     if (seen.has(current)) {
@@ -130,7 +129,8 @@ function followAliases(models: Readonly<Record<string, Model | string>>, name: s
     }
     seen.add(current);
     const next = Object.hasOwn(models, current) ? models[current] : undefined;
-    if (next === undefined) return current;
+    // A server's own name is a prefix and no model.
+    if (next === undefined || isServer(next)) return current;
     if (typeof next !== "string") return next;
     current = next;
   }
@@ -147,22 +147,7 @@ function noModel(agents: readonly string[] = [], hopOf?: string): FleetError {
   });
 }
 
-function findRoute(env: ModelEnv, target: string): Route {
-  const name = target.startsWith("openai/") ? target.slice("openai/".length) : target;
-  if (!name.includes("/")) {
-    const useResponses = env.FLOTILLA_OPENAI_API === "responses";
-    return { provider: "openai", name, useResponses, apiKey: env.OPENAI_API_KEY, baseURL: env.OPENAI_BASE_URL ?? OPENAI_URL };
-  }
-  if (env.LITELLM_BASE_URL === undefined) {
-    throw new FleetError("MODEL_KEY_MISSING", `The model ${name} has no route.`, {
-      at: name,
-      remedy: "set LITELLM_BASE_URL (and LITELLM_API_KEY) to a proxy that serves it, or give `models` an SDK model under this name",
-    });
-  }
-  return { provider: "litellm", name, useResponses: false, apiKey: env.LITELLM_API_KEY ?? KEYLESS, baseURL: env.LITELLM_BASE_URL };
-}
-
-function pickAccess(route: Route, given: ModelCredentials | undefined): { readonly apiKey: string; readonly baseURL: string } {
+function pickAccess(route: Route, given: ModelCredentials | undefined): Access {
   if (given?.apiKey === undefined && given?.baseURL !== undefined) {
     // The fleet's own key must not travel to an address that a tenant chose.
     throw new FleetError("MODEL_KEY_MISSING", `The credentials for ${route.provider} hold a baseURL without an apiKey.`, {
@@ -172,12 +157,12 @@ function pickAccess(route: Route, given: ModelCredentials | undefined): { readon
   }
   const apiKey = given?.apiKey ?? route.apiKey;
   if (apiKey === undefined) {
-    throw new FleetError("MODEL_KEY_MISSING", `The model ${route.name} has no key.`, {
-      at: route.name,
-      remedy: "set OPENAI_API_KEY, or return an apiKey from `credentials`",
+    throw new FleetError("MODEL_KEY_MISSING", `The model ${route.asked} has no key.`, {
+      at: route.asked,
+      remedy: `set ${route.keyVariable}, or return an apiKey from \`credentials\``,
     });
   }
-  return { apiKey, baseURL: given?.baseURL ?? route.baseURL };
+  return { apiKey, baseURL: given?.baseURL ?? route.baseURL, isTenants: given?.apiKey !== undefined };
 }
 
 function checkNames(names: readonly string[], checkOne: (name: string) => void): void {
@@ -195,24 +180,4 @@ function checkNames(names: readonly string[], checkOne: (name: string) => void):
   if (errors.length === 1) throw first;
   const remedies = [...new Set(errors.flatMap(({ remedy }) => (remedy === undefined ? [] : [remedy])))];
   throw new FleetError(first.code, errors.map(({ message }) => message).join(" "), { at: "models", remedy: remedies.join("; ") });
-}
-
-interface ProviderParts {
-  readonly route: Route;
-  readonly apiKey: string;
-  readonly baseURL: string;
-  readonly isTenants: boolean;
-  readonly fetch: typeof globalThis.fetch | undefined;
-}
-
-function makeProvider({ route, apiKey, baseURL, isTenants, fetch }: ProviderParts): OpenAIProvider {
-  const openAIClient = new OpenAI({
-    apiKey,
-    baseURL,
-    maxRetries: 0,
-    // The environment's organization and project belong to the fleet's own OpenAI account and to nobody else.
-    ...(isTenants || route.provider !== "openai" ? { organization: null, project: null } : {}),
-    ...(fetch === undefined ? {} : { fetch }),
-  });
-  return new OpenAIProvider({ openAIClient, useResponses: route.useResponses, useResponsesWebSocket: false });
 }

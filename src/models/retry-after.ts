@@ -5,7 +5,8 @@ import { field, isObject } from "./duck.ts";
 export function readRetryAfterMs(headers: unknown, nowMs: number | undefined): number | undefined {
   const exactMs = toNumber(readHeader(headers, "retry-after-ms"));
   if (exactMs !== undefined) return Math.max(0, Math.ceil(exactMs));
-  const after = readHeader(headers, "retry-after");
+  // LiteLLM passes the provider's headers on under names of its own.
+  const after = readHeader(headers, "retry-after") ?? readHeader(headers, "llm_provider-retry-after");
   const afterSeconds = toNumber(after);
   if (afterSeconds !== undefined) return Math.max(0, Math.ceil(afterSeconds * 1_000));
   const atMs = after === undefined || nowMs === undefined ? Number.NaN : Date.parse(after);

@@ -20,6 +20,8 @@ export const LIMITS = {
   answerChars: 8_000,
   /** What a guardrail says it found, as JSON, in characters; larger info is kept as cut text. */
   guardrailInfoChars: 4_000,
+  /** A provider's id of a call, in characters; the rest is cut. */
+  callIdChars: 200,
   agentNameChars: 128,
   tenantChars: 128,
   idempotencyKeyChars: 256,

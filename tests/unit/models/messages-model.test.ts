@@ -9,7 +9,7 @@ import { type FakeCallRecord, type FakeReply, type FakeRule, startFakeProvider }
 async function setup(reply: FakeRule | FakeReply = { text: "hello" }) {
   const fake = await startFakeProvider({ reply: typeof reply === "function" ? reply : () => reply });
   const model = createMessagesModel("claude-x", { baseURL: fake.origin, headers: { "x-api-key": "sk-test" } });
-  const run = async (agent: Agent, stream: boolean, input = "hi") => {
+  const run = async (agent: ReturnType<typeof agentOf>, stream: boolean, input = "hi") => {
     const runner = new Runner({ tracingDisabled: true });
     if (!stream) return runner.run(agent, input);
     const result = await runner.run(agent, input, { stream: true });
@@ -20,7 +20,7 @@ async function setup(reply: FakeRule | FakeReply = { text: "hello" }) {
   return { fake, model, run, bodies, [Symbol.asyncDispose]: () => fake.close() };
 }
 
-const agentOf = (model: Model, more: Partial<ConstructorParameters<typeof Agent>[0]> = {}): Agent =>
+const agentOf = (model: Model, more: Partial<ConstructorParameters<typeof Agent>[0]> = {}) =>
   new Agent({ name: "a", model, instructions: "Be brief", ...more });
 
 const weather = tool({

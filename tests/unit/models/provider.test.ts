@@ -2,28 +2,8 @@ import { Agent, Runner } from "@openai/agents";
 import { ScriptedModel } from "@openai/agents/testing";
 import { expect, test } from "vitest";
 import { parseModelEnv } from "../../../src/models/env.ts";
-import { createModelProvider, type ModelProviderOptions } from "../../../src/models/provider.ts";
-import { startFakeProvider } from "../../../src/testing/fake-provider.ts";
-
-async function setup(options: (url: string) => Partial<ModelProviderOptions>) {
-  const fake = await startFakeProvider();
-  const given = options(fake.url);
-  const provider = createModelProvider({ env: parseModelEnv({}), ...given });
-  const ask = async (model: string, stream = false): Promise<unknown> => {
-    const runner = new Runner({ tracingDisabled: true, modelProvider: provider });
-    const agent = new Agent({ name: "a", model });
-    if (!stream) return (await runner.run(agent, "hi")).finalOutput;
-    const result = await runner.run(agent, "hi", { stream: true });
-    await result.completed;
-    return result.finalOutput;
-  };
-  const seen = () => fake.calls.map(({ api, model, headers }) => ({ api, model, key: headers.authorization?.replace("Bearer ", "") }));
-  return { fake, provider, ask, seen, [Symbol.asyncDispose]: () => fake.close() };
-}
-
-const openai = (url: string, more: Record<string, string> = {}) => ({
-  env: parseModelEnv({ OPENAI_API_KEY: "sk-fleet", OPENAI_BASE_URL: url, ...more }),
-});
+import { openAICompatible } from "../../../src/models/servers.ts";
+import { caller, openai, setup } from "./routed-models.ts";
 
 test("plain names go to OpenAI's Responses API, or to Chat Completions when told so", async () => {
   await using responses = await setup((url) => openai(url));
@@ -70,11 +50,13 @@ test("a model without a route or a key is reported when the worker starts, all o
   expect(() => fleet.provider.check(["gpt-x"])).toThrow(
     expect.objectContaining({ code: "MODEL_KEY_MISSING", remedy: expect.stringContaining("OPENAI_API_KEY") }),
   );
-  expect(() => fleet.provider.check(["anthropic/claude-x"])).toThrow(
+  expect(() => fleet.provider.check(["mistral/large"])).toThrow(
     expect.objectContaining({ code: "MODEL_KEY_MISSING", remedy: expect.stringContaining("LITELLM_BASE_URL") }),
   );
-  expect(() => fleet.provider.check(["gpt-x", "anthropic/claude-x"])).toThrow(/gpt-x has no key.*claude-x has no route/);
-  await expect(fleet.provider.getModel("anthropic/claude-x")).rejects.toMatchObject({ code: "MODEL_KEY_MISSING" });
+  expect(() => fleet.provider.check(["gpt-x", "anthropic/claude-x", "mistral/large"])).toThrow(
+    /gpt-x has no key.*claude-x has no key.*large has no route/,
+  );
+  await expect(fleet.provider.getModel("mistral/large")).rejects.toMatchObject({ code: "MODEL_KEY_MISSING" });
 });
 
 test("an agent without a model is named when the worker starts", async () => {
@@ -92,7 +74,7 @@ test("an agent without a model is named when the worker starts", async () => {
 });
 
 test("an agent that turns out to have no model is told with the agent whose hop it is", async () => {
-  await using fleet = await setup((url) => ({ ...openai(url), currentAgent: () => "triage" }));
+  await using fleet = await setup((url) => ({ ...openai(url), currentCaller: () => caller({ agent: "triage" }) }));
   await expect(fleet.provider.getModel("")).rejects.toThrow('Agent "triage", or one that it uses as a tool, has no model.');
   await using alone = await setup((url) => openai(url));
   await expect(alone.provider.getModel("")).rejects.toThrow("An agent has no model.");
@@ -103,7 +85,7 @@ test("each call uses the key of the tenant whose call it is, and one model objec
   const keys: Record<string, string> = { acme: "sk-acme", umbrella: "sk-umbrella" };
   await using fleet = await setup((url) => ({
     ...openai(url),
-    currentTenant: () => tenant,
+    currentCaller: () => caller({ tenant }),
     credentials: async ({ tenant: asked }) => (keys[asked] === undefined ? undefined : { apiKey: keys[asked] }),
   }));
   for (const next of ["acme", "umbrella", "without-a-key", "acme"]) {
@@ -136,9 +118,77 @@ test("a failing call is made once: the client does not retry by itself", async (
 test("settings: empty is unset, and a wrong value names its variable", () => {
   expect(parseModelEnv({ OPENAI_API_KEY: "", OPENAI_BASE_URL: " ", FLOTILLA_OPENAI_API: "" })).toEqual({
     FLOTILLA_OPENAI_API: "responses",
+    FLOTILLA_LITELLM_API: "chat",
   });
   expect(() => parseModelEnv({ LITELLM_BASE_URL: "not a url" })).toThrow(
     expect.objectContaining({ code: "INPUT_INVALID", at: "LITELLM_BASE_URL" }),
   );
   expect(() => parseModelEnv({ FLOTILLA_OPENAI_API: "completions" })).toThrow(/FLOTILLA_OPENAI_API/);
+});
+
+test("without a proxy Claude is asked at Anthropic itself, by the Messages API", async () => {
+  await using fleet = await setup((url) => ({
+    env: parseModelEnv({ ANTHROPIC_API_KEY: "sk-ant", ANTHROPIC_BASE_URL: url.replace("/v1", "") }),
+  }));
+  fleet.provider.check(["anthropic/claude-x"]);
+  expect(await fleet.ask("anthropic/claude-x", true)).toBe("You said: hi");
+  expect(fleet.fake.calls).toMatchObject([
+    { api: "messages", path: "/v1/messages", model: "claude-x", headers: { "x-api-key": "sk-ant" } },
+  ]);
+});
+
+test("the proxy is asked for Claude by its Messages door when told so, and for all else by Chat Completions", async () => {
+  await using fleet = await setup((url) => ({
+    env: parseModelEnv({
+      LITELLM_BASE_URL: url,
+      LITELLM_API_KEY: "sk-proxy",
+      FLOTILLA_LITELLM_API: "messages",
+      ANTHROPIC_API_KEY: "sk-ant",
+    }),
+  }));
+  for (const model of ["anthropic/claude-x", "azure_ai/claude-x", "mistral/large"]) await fleet.ask(model);
+  expect(fleet.seen()).toEqual([
+    { api: "messages", model: "anthropic/claude-x", key: "sk-proxy" },
+    { api: "messages", model: "azure_ai/claude-x", key: "sk-proxy" },
+    { api: "chat", model: "mistral/large", key: "sk-proxy" },
+  ]);
+  expect(JSON.stringify(fleet.fake.calls)).not.toContain("sk-ant");
+});
+
+test("a server of one's own serves the names behind its prefix, with the key of its own variable or with none", async () => {
+  await using fleet = await setup((url) => ({
+    env: parseModelEnv({ LITELLM_BASE_URL: "http://127.0.0.1:1" }),
+    variables: { GROQ_API_KEY: "gsk" },
+    models: {
+      local: openAICompatible({ baseURL: url }),
+      groq: openAICompatible({ baseURL: url, apiKeyEnv: "GROQ_API_KEY", api: "responses" }),
+      fast: "groq/llama",
+    },
+  }));
+  fleet.provider.check(["local/org/llama", "fast"]);
+  await fleet.ask("local/org/llama");
+  await fleet.ask("fast", true);
+  expect(fleet.seen()).toEqual([
+    { api: "chat", model: "org/llama", key: "no-key" },
+    { api: "responses", model: "llama", key: "gsk" },
+  ]);
+});
+
+test("a server without its key, or with an address that is none, is reported when the worker starts", async () => {
+  await using fleet = await setup((url) => ({ models: { groq: openAICompatible({ baseURL: url, apiKeyEnv: "GROQ_API_KEY" }) } }));
+  expect(() => fleet.provider.check(["groq/llama"])).toThrow(
+    expect.objectContaining({ code: "MODEL_KEY_MISSING", remedy: expect.stringContaining("GROQ_API_KEY") }),
+  );
+  expect(() => openAICompatible({ baseURL: "localhost:1234" })).toThrow(expect.objectContaining({ code: "INPUT_INVALID" }));
+});
+
+test("reasoning that Anthropic sealed is not sent to another provider", async () => {
+  await using fleet = await setup((url) => openai(url));
+  const runner = new Runner({ tracingDisabled: true, modelProvider: fleet.provider });
+  const thinking = { type: "thinking", thinking: "hm", signature: "sig" };
+  await runner.run(new Agent({ name: "a", model: "gpt-x" }), [
+    { type: "reasoning", content: [], providerData: { anthropic: thinking } },
+    { role: "user", content: "hi" },
+  ]);
+  expect(fleet.fake.calls[0]?.body).toMatchObject({ input: [{ role: "user" }] });
 });

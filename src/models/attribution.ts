@@ -1,0 +1,24 @@
+/**
+ * Whose call it is, in the headers by which LiteLLM books its spend. Headers, because some of its routes drop the same things in the body.
+ * Tags are few (they feed budgets and metrics); what names one run goes into the spend log's metadata.
+ */
+
+export interface Caller {
+  readonly tenant: string;
+  readonly agent: string;
+  readonly runId: string;
+  readonly hop: number;
+  readonly attempt: number;
+}
+
+export const attributionHeaders = ({ tenant, agent, runId, hop, attempt }: Caller): Readonly<Record<string, string>> => ({
+  "x-litellm-tags": `tenant:${toTag(tenant)},agent:${toTag(agent)}`,
+  "x-litellm-spend-logs-metadata": toAsciiJson({ run_id: runId, hop, attempt, agent, tenant }),
+  "x-litellm-end-user-id": toTag(tenant),
+});
+
+/** A comma would end the tag, and a header carries ASCII only. */
+const toTag = (text: string): string => text.replace(/[^\x21-\x2b\x2d-\x7e]/gu, encodeURIComponent);
+
+const toAsciiJson = (value: unknown): string =>
+  JSON.stringify(value).replace(/[^\x20-\x7e]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`);

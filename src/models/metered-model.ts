@@ -1,0 +1,127 @@
+/**
+ * One call of a model, with its receipt: under which id, and what it cost. The cost is taken from where it is known best: what the proxy says
+ * with the answer, what it says at the end of a stream, the fleet's own prices; else it is unknown.
+ */
+import type { Model, ModelRequest, ModelResponse, StreamEvent } from "@openai/agents";
+import { LIMITS } from "../protocol/limits.ts";
+import type { CallReceipt } from "../protocol/receipt.ts";
+import type { Caller } from "./attribution.ts";
+import { type CallRecord, inCall } from "./call-record.ts";
+import { field, isObject, numberField } from "./duck.ts";
+import { costOf, type ModelPrice, toMicroUsd } from "./prices.ts";
+import type { Route } from "./routes.ts";
+
+/** Where the receipt rides on the SDK's responses. */
+const RECEIPT_KEY = "flotilla";
+
+export interface Meter {
+  readonly route: Route;
+  readonly caller: Caller | undefined;
+  readonly price: ModelPrice | undefined;
+}
+
+/** What a whole response and the end of a stream have in common. */
+interface Answer {
+  readonly providerData?: Record<string, unknown> | undefined;
+  readonly rawUsage?: Record<string, unknown> | undefined;
+  readonly usage: Pick<ModelResponse["usage"], "inputTokens" | "outputTokens">;
+}
+
+type Receipted<A extends Answer> = Omit<A, "rawUsage" | "providerData"> & {
+  providerData: Record<string, unknown>;
+  rawUsage?: Record<string, unknown>;
+};
+
+export async function meteredResponse(model: Model, request: ModelRequest, meter: Meter): Promise<ModelResponse> {
+  const record = newRecord(meter);
+  const response = await inCall(record, () => model.getResponse(toSent(request, meter.route)));
+  return withReceipt(response, request, meter, record);
+}
+
+export async function* meteredStream(model: Model, request: ModelRequest, meter: Meter): AsyncIterable<StreamEvent> {
+  const record = newRecord(meter);
+  const events = inCall(record, () => model.getStreamedResponse(toSent(request, meter.route))[Symbol.asyncIterator]());
+  try {
+    for (;;) {
+      // A generator runs where it is asked for its next value, so each asking is inside the call.
+      const { done, value } = await inCall(record, () => events.next());
+      if (done === true) return;
+      yield value.type === "response_done" ? { ...value, response: withReceipt(value.response, request, meter, record) } : value;
+    }
+  } finally {
+    await events.return?.();
+  }
+}
+
+const newRecord = ({ caller }: Meter): CallRecord => ({ caller, headers: undefined });
+
+/** The provider's own counts hold what the SDK's lose; reasoning that Anthropic sealed means nothing to anybody else. */
+function toSent(request: ModelRequest, { api }: Route): ModelRequest {
+  const { input } = request;
+  const modelSettings = { ...request.modelSettings, preserveRawUsage: true };
+  if (api === "messages" || typeof input === "string") return { ...request, modelSettings };
+  return {
+    ...request,
+    modelSettings,
+    input: input.filter(({ type, providerData }) => type !== "reasoning" || field(providerData, "anthropic") === undefined),
+  };
+}
+
+function withReceipt<A extends Answer>(answer: A, request: ModelRequest, meter: Meter, record: CallRecord): Receipted<A> {
+  const { rawUsage, providerData, ...rest } = answer;
+  return {
+    ...rest,
+    ...(request.modelSettings.preserveRawUsage === true && rawUsage !== undefined ? { rawUsage } : {}),
+    providerData: { ...providerData, [RECEIPT_KEY]: toReceipt(answer, meter, record) },
+  };
+}
+
+function toReceipt({ usage, rawUsage }: Answer, { route, price }: Meter, { headers }: CallRecord): CallReceipt {
+  const callId = CALL_ID_HEADERS.map((name) => headers?.get(name)).find((id) => id !== null && id !== undefined);
+  const cacheWrites = cacheWritesOf(rawUsage);
+  const shared = {
+    provider: route.provider,
+    ...(callId === undefined || callId === null ? {} : { callId: callId.slice(0, LIMITS.callIdChars) }),
+    ...(cacheWrites === undefined ? {} : { cacheWriteInputTokens: cacheWrites }),
+  };
+  const told = route.provider === "litellm" ? toldCost(headers, rawUsage) : undefined;
+  if (told !== undefined) return { ...shared, costSource: "proxy", costMicroUsd: told };
+  const reckoned = costOf(price, {
+    inputTokens: usage.inputTokens,
+    outputTokens: usage.outputTokens,
+    cachedInputTokens: cacheReadsOf(rawUsage),
+    cacheWriteInputTokens: cacheWrites ?? 0,
+  });
+  return reckoned === undefined ? { ...shared, costSource: "unknown" } : { ...shared, costSource: "prices", costMicroUsd: reckoned };
+}
+
+const CALL_ID_HEADERS = ["x-litellm-call-id", "x-request-id", "request-id"];
+
+/** LiteLLM leaves the header out for a model that it has no price for; its siblings then say 0.0, which is not a cost. */
+function toldCost(headers: Headers | undefined, rawUsage: unknown): number | undefined {
+  const header = headers?.get("x-litellm-response-cost") ?? "";
+  const usd = header === "" ? numberField(rawUsage, "cost") : Number(header);
+  return usd === undefined || !Number.isFinite(usd) || usd < 0 ? undefined : toMicroUsd(usd * 1_000_000);
+}
+
+/** Each API has its own words for it, and a proxy may use several at once. */
+const cacheWritesOf = (raw: unknown): number | undefined =>
+  firstNumber(
+    raw,
+    ["cache_creation_input_tokens"],
+    ["prompt_tokens_details", "cache_creation_tokens"],
+    ["input_tokens_details", "cache_write_tokens"],
+  );
+
+const cacheReadsOf = (raw: unknown): number =>
+  firstNumber(raw, ["cache_read_input_tokens"], ["prompt_tokens_details", "cached_tokens"], ["input_tokens_details", "cached_tokens"]) ?? 0;
+
+function firstNumber(raw: unknown, ...paths: readonly (readonly string[])[]): number | undefined {
+  if (!isObject(raw)) return undefined;
+  for (const path of paths) {
+    const holder = path.slice(0, -1).reduce<unknown>(field, raw);
+    const found = numberField(holder, path.at(-1) ?? "");
+    if (found !== undefined && found >= 0) return Math.round(found);
+  }
+  return undefined;
+}

@@ -1,0 +1,15 @@
+/** What is known of one finished model call beside its answer: who served it, under which id, and what it cost. */
+import { z } from "zod";
+import { LIMITS } from "./limits.ts";
+
+export const callReceiptSchema = z.object({
+  provider: z.string(),
+  /** The provider's or proxy's own id of the call: what its logs and its support know it by. */
+  callId: z.string().max(LIMITS.callIdChars).optional(),
+  /** `proxy`: told by the proxy with the answer. `prices`: reckoned from the fleet's price table. An unknown cost is unknown, never zero. */
+  costSource: z.enum(["proxy", "prices", "unknown"]),
+  costMicroUsd: z.int().min(0).optional(),
+  /** Input that was written to the prompt cache, where the provider tells. */
+  cacheWriteInputTokens: z.int().min(0).optional(),
+});
+export type CallReceipt = z.infer<typeof callReceiptSchema>;
