@@ -83,7 +83,11 @@ export class HopState {
     this.context = parts.context;
     this.clock = parts.clock;
     this.isRetryable = parts.isRetryable;
-    this.signal = AbortSignal.any([parts.signal, this.#controller.signal]);
+    this.signal = this.#controller.signal;
+    // Not AbortSignal.any, which holds its sources weakly: the collector pays for that with every attempt. Both signals end with the attempt.
+    const stop = (): void => this.#controller.abort(parts.signal.reason);
+    if (parts.signal.aborted) stop();
+    else parts.signal.addEventListener("abort", stop);
     for (const key of parts.journal.entries.keys()) {
       const match = /^m:([^:]+):(\d+)$/.exec(key);
       if (match !== null) this.frame(match[1] ?? TOP_FRAME).unreplayed.add(Number(match[2]));

@@ -102,11 +102,14 @@ async function unlessStuck(
     log.warn({ event: "attempt.stuck", runId, agent, why: held.aborted() }, "something ignores its signal; the run is settled without it");
     stuck.resolve(stoppedOutcome(held));
   };
-  held.signal.addEventListener("abort", () => void stopped(), { once: true, signal: ended.signal });
+  const onAbort = (): void => void stopped();
+  held.signal.addEventListener("abort", onAbort);
   try {
     return await Promise.race([work, stuck.promise]);
   } finally {
-    // With a reason, because the default one is an exception with a stack, made for every attempt.
+    // By hand: the listener option `signal` costs ten times as much, for every attempt.
+    held.signal.removeEventListener("abort", onAbort);
+    // With a reason, because the default one is an exception with a stack.
     ended.abort("ended");
   }
 }
