@@ -87,16 +87,15 @@ export function draftSubmission(agent: string, input: unknown, options: unknown,
     contextJson,
     metadataJson,
     settingsJson,
-    inputHash: hashOf([
-      agent,
-      JSON.parse(itemsJson),
-      JSON.parse(contextJson),
-      JSON.parse(settingsJson),
-      ...(conversation === undefined ? [] : [{ conversation }]),
-    ]),
-    ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
+    ...(idempotencyKey === undefined
+      ? { inputHash: "" }
+      : { idempotencyKey, inputHash: hashOf([agent, ...[itemsJson, contextJson, settingsJson].map(jsonOf), ...placeOf(conversation)]) }),
   };
 }
+
+// Their texts were written by `encodeJson`.
+const jsonOf = (text: string): Json => JSON.parse(text) as Json;
+const placeOf = (conversation: string | undefined): Json[] => (conversation === undefined ? [] : [{ conversation }]);
 
 const delayedTurn = (path: string): FleetError =>
   new FleetError("INPUT_INVALID", "Expected no delayMs together with conversation: everybody behind the run would wait as long.", {

@@ -17,7 +17,7 @@ export interface Submission {
   /** Agent-specific settings given at submit (such as an output schema), as JSON text. Default `{}`. */
   readonly settingsJson: string;
   readonly idempotencyKey?: string;
-  /** Hash of agent, input and context: the same key with another hash is a conflict. */
+  /** Hash of agent, input, context and settings: the same idempotency key with another hash is a conflict. Empty without a key. */
   readonly inputHash: string;
   readonly delayMs: number;
   readonly deadlineMs: number;

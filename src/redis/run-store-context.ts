@@ -37,12 +37,12 @@ const TOGETHER_CHARS = 512;
 export function runCall(keys: Keys, name: ScriptName, runId: string, args: ScriptArgs, extraKey?: string): ScriptCall {
   const ofRun = [keys.run(runId), keys.items(runId), keys.intents(runId), keys.approvals(runId), keys.decisions(runId), keys.events(runId)];
   const ofShard = [keys.dispatch(), keys.timers(), keys.retention(), keys.index(), keys.agents()];
-  const always = { runId, channel: keys.notifyChannel(runId), stops: keys.stopsChannel(), maxEvents: LIMITS.eventsPerRun };
-  const together: Record<string, string> = {};
+  const channels = { channel: keys.notifyChannel(runId), stops: keys.stopsChannel() };
+  const together: Record<string, string> = { runId, ...channels, maxEvents: String(LIMITS.eventsPerRun) };
   const alone: string[] = [];
-  for (const [argName, value] of Object.entries({ ...always, ...args })) {
+  for (const [argName, value] of Object.entries(args)) {
     // As Redis would store it: half a surrogate pair is no text, and its JSON escape is none to Lua.
-    const text = String(value).toWellFormed();
+    const text = typeof value === "number" ? String(value) : value.toWellFormed();
     if (text === "") continue;
     if (text.length <= TOGETHER_CHARS) together[argName] = text;
     else alone.push(argName, text);

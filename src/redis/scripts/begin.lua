@@ -42,7 +42,7 @@ if FINAL[run.status] then
 end
 run.attempts = tonumber(run.attempts) + 1
 move("running")
-unset("notBeforeMs", "lastBegin")
+if run.notBeforeMs or run.lastBegin then unset("notBeforeMs", "lastBegin") end
 if not run.startedAtMs then set("startedAtMs", now) end
 set("attempts", run.attempts, "token", arg.token, "beganToken", arg.token, "worker", arg.worker)
 redis.call("ZADD", key.dispatch, now + tonumber(arg.leaseMs) + GRACE_MS, arg.runId)
