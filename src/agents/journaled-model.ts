@@ -86,7 +86,7 @@ async function* stream(inner: Model, name: string, request: ModelRequest): Async
   } catch (error) {
     throw giveBack(call, earlyEnd === "content_filter" && !done ? withheld() : error);
   } finally {
-    if (!done) call.frame.used.delete(call.index);
+    if (!done) release(call);
   }
 }
 
@@ -110,6 +110,7 @@ function place(name: string, request: ModelRequest): PendingCall | undefined {
   if (isBehindReplay(frame)) throw diverged(hop, key, "the journal has later calls of this run, but not this one");
   hop.signal.throwIfAborted();
   delete frame.answered;
+  hop.journal.open.add(key);
   return { ...base, request: withRejections(request, rejectionsAt(hop.journal.entries, key)), recorded: undefined };
 }
 
@@ -220,8 +221,14 @@ function renameCalls(call: PendingCall, output: ModelResponse["output"]): ModelR
   return output.map((item, position) => (item.type === "function_call" ? { ...item, callId: `${prefix}_${position}` } : item));
 }
 
-function giveBack(call: PendingCall, error: unknown): unknown {
+/** The place is free: the call was not answered. */
+function release(call: PendingCall): void {
   call.frame.used.delete(call.index);
+  call.hop.journal.open.delete(call.key);
+}
+
+function giveBack(call: PendingCall, error: unknown): unknown {
+  release(call);
   // In a nested agent the SDK would tell the model about it; a failure that passes must instead end the attempt.
   if (call.frame.id !== TOP_FRAME && call.hop.isRetryable(error)) call.hop.fail(error);
   return error;

@@ -10,6 +10,8 @@ export type JournalWrite = Omit<Fact, "runId" | "token" | "hop">;
 export interface HopJournal {
   /** Entries there were when the attempt began. */
   readonly entries: ReadonlyMap<string, string>;
+  /** What is under way: keys of model calls, ids of tool calls with an intent. While there is something the attempt is not let go. */
+  readonly open: Set<string>;
   /** Resolves with what is stored now, which may be another attempt's value. Rejects when the store cannot answer. */
   write(entry: JournalWrite): Promise<string>;
   /** Records that a tool's effect is about to happen. Rejects when this attempt may no longer start one. */
@@ -22,4 +24,4 @@ export interface HopLiveText {
 }
 
 /** Why an attempt's signal was aborted. */
-export type AbortReason = StopReason | "superseded" | "shutdown";
+export type AbortReason = StopReason | "superseded" | "shutdown" | "paused";

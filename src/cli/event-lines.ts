@@ -1,7 +1,7 @@
 /** A run's events as lines for people. Control characters never reach the terminal. */
 import type { FollowedEvent, RunEvent } from "../protocol/events.ts";
 import { isFinalEvent } from "../protocol/events.ts";
-import type { Usage } from "../protocol/run.ts";
+import type { Pause, Usage } from "../protocol/run.ts";
 import { formatCount, formatMs, oneLine } from "./io.ts";
 
 const PREVIEW_CHARS = 80;
@@ -51,11 +51,15 @@ function describeState(event: StateEvent): string {
     case "run.retrying":
       return `will be tried again${describeError(event.error)}`;
     case "attempt.released":
-      return "released by a worker that shuts down";
+      return "released by its worker";
     case "attempt.lost":
       return `the worker died (${event.deaths} in a row); the run goes on elsewhere`;
     case "cancel.requested":
       return "cancel requested";
+    case "pause.requested":
+      return `to be ${describePause(event.pause)}`;
+    case "run.paused":
+      return describePause(event.pause);
     case "run.completed":
       return "completed";
     case "run.failed":
@@ -66,6 +70,9 @@ function describeState(event: StateEvent): string {
       return event.type.slice("run.".length);
   }
 }
+
+export const describePause = ({ scope, by, reason }: Pause): string =>
+  `paused${scope === "run" ? "" : ` with its ${scope}`} by ${oneLine(by, 64)}${reason === undefined ? "" : `: ${oneLine(reason, 200)}`}`;
 
 const describeError = (error: { readonly code: string; readonly message: string } | undefined): string =>
   error === undefined ? "" : `: ${error.code} ${oneLine(error.message, 200)}`;

@@ -6,6 +6,7 @@ import { addDemo } from "./commands/demo.ts";
 import { addDev } from "./commands/dev.ts";
 import { addDoctor } from "./commands/doctor.ts";
 import { addInit } from "./commands/init.ts";
+import { addPause, addResume } from "./commands/pause.ts";
 import { addRuns } from "./commands/runs.ts";
 import { addSubmit } from "./commands/submit.ts";
 import { addWorker } from "./commands/worker.ts";
@@ -15,7 +16,7 @@ import { EXIT, exitCodeHelp, exitCodeOf } from "./exit-codes.ts";
 /** Adds one command; its action hands its exit code to `exit`. */
 export type AddCommand = (program: Command, context: CliContext, exit: (code: number) => void) => void;
 
-const COMMANDS: readonly AddCommand[] = [addSubmit, addRuns, addWorker, addDev, addDemo, addDoctor, addInit];
+const COMMANDS: readonly AddCommand[] = [addSubmit, addRuns, addPause, addResume, addWorker, addDev, addDemo, addDoctor, addInit];
 
 /** Runs one command line, without the program's own name. Never throws; resolves with the exit code. */
 export async function runCli(argv: readonly string[], context: CliContext): Promise<number> {

@@ -1,9 +1,9 @@
 /** A run, drawn for people: its record, its way, and what waits for a decision. */
 import type { RunHandle, RunStatusReport } from "../producers/run-handle.ts";
 import type { RunEvent } from "../protocol/events.ts";
-import { isFinal, type RunInfo } from "../protocol/run.ts";
+import { isFinal, type Pause, type RunInfo } from "../protocol/run.ts";
 import type { RunStore } from "../protocol/run-store.ts";
-import { drawWay, formatUsage } from "./event-lines.ts";
+import { describePause, drawWay, formatUsage } from "./event-lines.ts";
 import { formatMs, oneLine, plural, printable, table } from "./io.ts";
 
 export interface RunView {
@@ -51,6 +51,7 @@ export function drawRun({ run, events, output }: RunView): string[] {
     "",
     ...drawWay(events),
   ];
+  if (run.pause !== undefined) lines.push("", ...drawPause(run, run.pause));
   if (!isFinal(run.status) && !run.liveWorker)
     lines.push("", `No live worker has agent ${oneLine(run.agent, 64)}: the run waits until one comes.`);
   lines.push(...drawOpen(run));
@@ -64,6 +65,12 @@ function drawError({ code, message, answer, guardrail }: NonNullable<RunInfo["er
   if (guardrail?.info !== undefined) lines.push(`  found ${printable(JSON.stringify(guardrail.info))}`);
   if (answer !== undefined) lines.push(`  answer ${oneLine(answer, 500)}`);
   return lines;
+}
+
+function drawPause({ runId, agent, tenant, status }: RunInfo, pause: Pause): string[] {
+  const what = { run: `runs resume ${runId}`, agent: `resume --agent ${JSON.stringify(agent)}`, tenant: `resume --tenant ${tenant}` };
+  const words = status === "paused" ? describePause(pause) : `will be ${describePause(pause)}`;
+  return [`${words} (${new Date(pause.atMs).toISOString()})`, `  flotilla ${what[pause.scope]}`];
 }
 
 function drawOpen(run: RunInfo): string[] {
@@ -88,4 +95,7 @@ function drawOpen(run: RunInfo): string[] {
   return lines.length === 0 ? [] : ["", ...lines];
 }
 
-const stateOf = ({ status, suspension }: RunInfo): string => (suspension === undefined ? status : `${status} (${suspension})`);
+function stateOf({ status, suspension, pause }: RunInfo): string {
+  if (status === "paused" && pause !== undefined && pause.scope !== "run") return `${status} (${pause.scope})`;
+  return suspension === undefined ? status : `${status} (${suspension})`;
+}

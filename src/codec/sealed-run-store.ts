@@ -5,6 +5,7 @@
 import type { Json } from "../protocol/json.ts";
 import type { Attempt, BeginReply, Fact, Outcome, RejectedEntry, StepReply } from "../protocol/attempt.ts";
 import type { Resolution, ResolveReply } from "../protocol/people.ts";
+import type { Pause } from "../protocol/run.ts";
 import type { RunStore } from "../protocol/run-store.ts";
 import type { Submission, SubmitReply } from "../protocol/submission.ts";
 import type { PayloadCodec } from "./payload-codec.ts";
@@ -17,6 +18,7 @@ import {
   mapEvent,
   mapInfo,
   mapIntent,
+  mapPause,
   opening,
   openingWherePossible,
   sealing,
@@ -39,6 +41,7 @@ export function createSealedRunStore(store: RunStore, codec: PayloadCodec): RunS
       openReply(codec, await store.resolve(runId, callId, sealResolution(codec, runId, callId, resolution), retentionMs)),
     decide: async (runId, callId, decision) =>
       openReply(codec, await store.decide(runId, callId, mapDecision(decision, callId, sealing(codec, runId)))),
+    ...sealedPauses(store, codec),
     async get(runId) {
       const info = await store.get(runId);
       return info === undefined ? undefined : mapInfo(info, opening(codec, runId));
@@ -57,6 +60,17 @@ export function createSealedRunStore(store: RunStore, codec: PayloadCodec): RunS
       const change = opening(codec, runId);
       return (await store.events(runId, afterId, limit)).map(({ id, event }) => ({ id, event: mapEvent(event, change) }));
     },
+  };
+}
+
+function sealedPauses(store: RunStore, codec: PayloadCodec): Pick<RunStore, "pause" | "resume" | "pauseScope" | "pauses"> {
+  const shown = <T>(reply: T & { readonly pause?: Pause }): T =>
+    reply.pause === undefined ? reply : { ...reply, pause: mapPause(reply.pause, openingWherePossible(codec, "")) };
+  return {
+    pause: async (runId, note) => shown(await store.pause(runId, mapPause(note, sealing(codec, runId)))),
+    resume: async (runId) => shown(await store.resume(runId)),
+    pauseScope: async (scope, note) => shown(await store.pauseScope(scope, mapPause(note, sealing(codec, "")))),
+    pauses: async () => (await store.pauses()).map(shown),
   };
 }
 

@@ -18,7 +18,12 @@ export interface Change {
   message(text: string, field: string): string;
   /** A value that the store parses as JSON; sealed, it is an object of one member. */
   json(value: Json, field: string): Json;
+  /** A text that stands in many runs and beside them, such as why a tenant is paused. */
+  shared(text: string, field: string): string;
 }
+
+/** Stands in the place of a run's id where a text belongs to no run alone. */
+const SHARED = "shared";
 
 /** No tool or model puts out such an object by itself. */
 const MEMBER = "$sealed";
@@ -29,6 +34,7 @@ export function sealing(codec: PayloadCodec, runId: string): Change {
     document: text,
     text,
     message: text,
+    shared: (value, field) => codec.seal(value, { runId: SHARED, field }),
     json: (value, field) => (codec.seals ? { [MEMBER]: text(JSON.stringify(value), field) } : value),
   };
 }
@@ -40,6 +46,7 @@ export function opening(codec: PayloadCodec, runId: string): Change {
   return {
     document,
     text,
+    shared: (value, field) => (codec.seals ? codec.open(value, { runId: SHARED, field }) : value),
     message: (value, field) => (isSealed(value) ? text(value, field) : value),
     json(value, field) {
       const sealed = sealedMember(value);
@@ -68,6 +75,7 @@ export function openingWherePossible(codec: PayloadCodec, runId: string): Change
     document: orAsItIs(strict.document),
     text: orAsItIs(strict.text),
     message: orAsItIs(strict.message),
+    shared: orAsItIs(strict.shared),
     json: orAsItIs(strict.json),
   };
 }
@@ -101,6 +109,10 @@ export const mapError = (error: RunErrorInfo, change: Change): RunErrorInfo => (
   ...(error.guardrail === undefined ? {} : { guardrail: mapGuardrail(error.guardrail, change) }),
 });
 
+/** Of a pause, or of what a person says with one. */
+export const mapPause = <T extends { readonly reason?: string | undefined }>(pause: T, change: Change): T =>
+  pause.reason === undefined ? pause : { ...pause, reason: change.shared(pause.reason, "pause.reason") };
+
 export function mapInfo(info: RunInfo, change: Change): RunInfo {
   const metadata = change.json(info.metadata, "metadata");
   return {
@@ -109,6 +121,7 @@ export function mapInfo(info: RunInfo, change: Change): RunInfo {
     metadata: metadata as RunInfo["metadata"],
     openIntents: info.openIntents.map((intent) => mapIntent(intent, change)),
     approvals: info.approvals.map((approval) => mapApproval(approval, change)),
+    ...(info.pause === undefined ? {} : { pause: mapPause(info.pause, change) }),
     ...(info.error === undefined ? {} : { error: mapError(info.error, change) }),
   };
 }
@@ -137,6 +150,9 @@ export function mapEvent(event: RunEvent, change: Change): RunEvent {
     case "run.blocked":
     case "run.refused":
       return { ...event, error: mapError(event.error, change) };
+    case "pause.requested":
+    case "run.paused":
+      return { ...event, pause: mapPause(event.pause, change) };
     case "run.completed":
       return { ...event, output: change.json(event.output, "output") };
     case "run.queued":

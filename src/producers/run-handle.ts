@@ -7,12 +7,14 @@ import { LIMITS } from "../protocol/limits.ts";
 import { GONE_AFTER_MS } from "../protocol/registry.ts";
 import type { Retention } from "../protocol/retention.ts";
 import { isFinal, type RunErrorInfo, type RunInfo, type RunResult } from "../protocol/run.ts";
+import type { PauseNote, PauseReply, ResumeReply } from "../protocol/pause.ts";
 import type { CancelReply, ResolveReply } from "../protocol/people.ts";
 import type { LiveText, RunStore } from "../protocol/run-store.ts";
 import type { WakeQueue } from "../protocol/wake-queue.ts";
 import { reach } from "./backend.ts";
 import { createBell } from "./bell.ts";
 import { EVENTS_PER_READ, type FollowOptions, follow, requireRun } from "./follow.ts";
+import { parsePauseNote } from "./pause-scopes.ts";
 import type { FleetOutput, FleetResult, FleetTypes } from "./types.ts";
 
 export interface RunDeps {
@@ -54,11 +56,18 @@ export interface RunHandle<A extends FleetTypes = FleetTypes> {
   /** The completed run's output. @throws RunError when it ended otherwise. */
   output(options?: WaitOptions): Promise<FleetOutput<A>>;
   cancel(): Promise<Exclude<CancelReply, { status: "unknown" }>>;
+  /** Holds the run back: what is running finishes its present step. Its deadline goes on. @throws FleetError INPUT_INVALID, RUN_UNKNOWN. */
+  pause(note: PauseNote): Promise<Exclude<PauseReply, { status: "unknown" }>>;
+  /** Takes the run's own pause back. @throws FleetError RUN_UNKNOWN. */
+  resume(): Promise<Resumed>;
   /** Says what became of a call whose effect is unknown; without a call, of a diverged replay. */
   resolve(callId: string | undefined, resolution: HandleResolution): Promise<void>;
   approve(callId: string, message?: string): Promise<void>;
   reject(callId: string, message?: string): Promise<void>;
 }
+
+/** `held`: the run's agent or tenant is paused as well, and holds it on. */
+export type Resumed = { readonly status: "resumed" } | Exclude<ResumeReply, { readonly status: "resumed" | "unknown" }>;
 
 /** A run ended without an output; `result` says how. */
 export class RunError extends FleetError {
@@ -86,6 +95,14 @@ export function createRunHandle<A extends FleetTypes = FleetTypes>(deps: RunDeps
     if (settled.status === "resolved" && settled.next !== undefined) await queue.add([settled.next]).catch(() => undefined);
   };
 
+  /** A reply about a run that is there. */
+  const known = async <R extends { readonly status: string }>(asked: Promise<R>): Promise<Exclude<R, { readonly status: "unknown" }>> => {
+    const reply = await reach(asked);
+    if (isKnown(reply)) return reply;
+    await requireRun(store, id);
+    throw new FleetError("RUN_EXPIRED", `Run ${id} went away in this moment.`, { at: id });
+  };
+
   return {
     id,
     async status() {
@@ -103,14 +120,17 @@ export function createRunHandle<A extends FleetTypes = FleetTypes>(deps: RunDeps
       return ended.output;
     },
     async cancel() {
-      const reply = await reach(store.cancel(id, retentionMs));
-      if (reply.status === "cancelled") {
-        if (reply.follower !== undefined) await wakeFollower(deps, reply.follower);
-        return { status: reply.status };
-      }
-      if (reply.status !== "unknown") return reply;
-      await requireRun(store, id);
-      throw new FleetError("RUN_EXPIRED", `Run ${id} went away while it was cancelled.`, { at: id });
+      const reply = await known(store.cancel(id, retentionMs));
+      if (reply.status !== "cancelled") return reply;
+      if (reply.follower !== undefined) await wakeFollower(deps, reply.follower);
+      return { status: reply.status };
+    },
+    pause: async (note) => known(store.pause(id, parsePauseNote(note))),
+    async resume() {
+      const reply = await known(store.resume(id));
+      if (reply.status !== "resumed") return reply;
+      if (reply.next !== undefined) await queue.add([reply.next]).catch(() => undefined);
+      return { status: reply.status };
     },
     resolve: (callId, resolution) => settle(store.resolve(id, callId, storedResolution(resolution), retentionMs)),
     approve: (callId, message) => settle(store.decide(id, callId, { approve: true, ...(message === undefined ? {} : { message }) })),
@@ -124,6 +144,9 @@ async function wakeFollower({ store, queue, retentionMs }: RunDeps, runId: strin
   const next = await store.look(runId, { retentionMs, maxDeaths: Number.MAX_SAFE_INTEGER }).catch(() => undefined);
   if (next !== undefined) await queue.add([next]).catch(() => undefined);
 }
+
+const isKnown = <R extends { readonly status: string }>(reply: R): reply is Exclude<R, { readonly status: "unknown" }> =>
+  reply.status !== "unknown";
 
 /** Waits without reading live text: only new durable events cost a read of the record. */
 async function waitForEnd({ store, clock }: RunDeps, id: string, { signal, timeoutMs }: WaitOptions): Promise<RunInfo> {

@@ -8,14 +8,17 @@ import { FleetError, isFleetError } from "../protocol/errors.ts";
 import { agentNameSchema } from "../protocol/ids.ts";
 import type { WakeJob } from "../protocol/job.ts";
 import { LIMITS } from "../protocol/limits.ts";
+import type { PauseNote, PauseScope, ScopePause } from "../protocol/pause.ts";
 import type { Retention } from "../protocol/retention.ts";
 import type { LiveText, RunStore } from "../protocol/run-store.ts";
 import type { InputSchema } from "../protocol/structured-input.ts";
 import type { Submission, SubmitReply } from "../protocol/submission.ts";
 import type { WakeQueue } from "../protocol/wake-queue.ts";
 import { reach } from "./backend.ts";
+import { type CancelFilter, cancelMany, type CancelledMany, countCancellable } from "./cancel-many.ts";
 import { closestFirst } from "./closest.ts";
 import { countTenant, removeRun, removeTenant, type TenantCount, type TenantRemoval } from "./remove-runs.ts";
+import { pauseScope, resumeScope, type ScopePaused, type ScopeResumed } from "./pause-scopes.ts";
 import { createRunHandle, type RunDeps, type RunHandle } from "./run-handle.ts";
 import { draftSubmission, type SubmitOptions } from "./submission.ts";
 import type { AgentName, FleetTypes, InputOf } from "./types.ts";
@@ -69,6 +72,19 @@ export interface RunProducer<A extends FleetTypes = FleetTypes> {
   removeTenant(tenant: string): Promise<TenantRemoval>;
   /** What `removeTenant` would find now. */
   countTenant(tenant: string): Promise<TenantCount>;
+  /** Cancels all live runs that match, in batches. @throws FleetError INPUT_INVALID for an empty filter, BACKEND_UNREACHABLE. */
+  cancelMany(filter: CancelFilter): Promise<CancelledMany>;
+  /** How many runs `cancelMany` would find now. */
+  countCancellable(filter: CancelFilter): Promise<number>;
+  /**
+   * Holds back all runs that an agent has, or all of a tenant: none begins, and what runs finishes its present step. Submits are taken in.
+   * @throws FleetError INPUT_INVALID, INPUT_TOO_LARGE, BACKEND_UNREACHABLE.
+   */
+  pause(scope: PauseScope, note: PauseNote): Promise<ScopePaused>;
+  /** Queues all of them again, oldest first. @throws FleetError INPUT_INVALID, BACKEND_UNREACHABLE. */
+  resume(scope: PauseScope): Promise<ScopeResumed>;
+  /** Which agents and tenants are paused, by whom and why. */
+  pauses(): Promise<ScopePause[]>;
 }
 
 export function createRunProducer<A extends FleetTypes = FleetTypes>(deps: RunProducerDeps): RunProducer<A> {
@@ -109,6 +125,11 @@ export function createRunProducer<A extends FleetTypes = FleetTypes>(deps: RunPr
     remove: (id) => removeRun(deps, id),
     removeTenant: (tenant) => removeTenant(deps, tenant),
     countTenant: (tenant) => countTenant(store, tenant),
+    cancelMany: (filter) => cancelMany(store, retentionMs, filter),
+    countCancellable: (filter) => countCancellable(store, filter),
+    pause: (scope, note) => pauseScope(deps, scope, note),
+    resume: (scope) => resumeScope(deps, scope),
+    pauses: () => reach(store.pauses()),
     async submit(agent, input, options = {}) {
       const submission = prepare(agent, input, options);
       const reply = await reach(store.submit(submission));

@@ -60,7 +60,7 @@ export type BeginReply =
       readonly turns: readonly ConversationTurn[];
     }
   /** Nothing to do: the run is final, gone, held by a living attempt, another wake is due, or it is not time yet. The job ends without effect. */
-  | { readonly status: "stale"; readonly why: "gone" | "final" | "wake" | "suspended" | "held" | "not-before" }
+  | { readonly status: "stale"; readonly why: "gone" | "final" | "wake" | "suspended" | "paused" | "held" | "not-before" }
   /** `begin` itself ended the run: cancelled, expired, or failed with RUN_CRASHED. */
   | { readonly status: "ended"; readonly as: FinalStatus };
 
@@ -82,7 +82,13 @@ export interface Fact {
 
 export type StepReply =
   /** `valueJson` is what is stored now: another attempt's value if that came first. */
-  | { readonly status: "recorded"; readonly valueJson: string; readonly current: boolean; readonly stop: StopReason | undefined }
+  | {
+      readonly status: "recorded";
+      readonly valueJson: string;
+      readonly current: boolean;
+      readonly stop: StopReason | undefined /** The run is to be let go at the end of its present step. */;
+      readonly paused: boolean;
+    }
   | { readonly status: "gone" };
 
 /** Why a running attempt should stop: somebody cancelled, or the deadline passed. */
@@ -144,7 +150,7 @@ export type Outcome =
     }
   | { readonly type: "failed" | "blocked" | "refused"; readonly error: RunErrorInfo }
   | { readonly type: StopReason }
-  /** The worker shuts down: another takes the run at once, nothing is counted. */
+  /** The worker shuts down, or the run is paused: another takes the run at once, or when it is resumed, nothing is counted. */
   | { readonly type: "released" };
 
 export interface EndCommand {

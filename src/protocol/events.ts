@@ -5,7 +5,7 @@
 import { z } from "zod";
 import { FleetError } from "./errors.ts";
 import { jsonSchema } from "./json.ts";
-import { approvalSchema, runErrorSchema, suspensionSchema, usageSchema } from "./run.ts";
+import { approvalSchema, pauseSchema, runErrorSchema, suspensionSchema, usageSchema } from "./run.ts";
 
 const at = { atMs: z.int(), hop: z.int().min(0), agent: z.string() };
 
@@ -50,6 +50,9 @@ export const runEventSchema = z.discriminatedUnion("type", [
   z.object({ type: z.literal("attempt.released"), ...at }),
   z.object({ type: z.literal("attempt.lost"), ...at, deaths: z.int() }),
   z.object({ type: z.literal("cancel.requested"), ...at }),
+  /** A person paused a run that an attempt holds or that waits for somebody; it is parked later. */
+  z.object({ type: z.literal("pause.requested"), ...at, pause: pauseSchema }),
+  z.object({ type: z.literal("run.paused"), ...at, pause: pauseSchema }),
   z.object({ type: z.literal("run.completed"), ...at, output: jsonSchema }),
   z.object({ type: z.enum(["run.failed", "run.blocked", "run.refused"]), ...at, error: runErrorSchema }),
   z.object({ type: z.enum(["run.cancelled", "run.expired"]), ...at }),

@@ -22,6 +22,12 @@ export const LIMITS = {
   guardrailInfoChars: 4_000,
   /** A provider's id of a call, in characters; the rest is cut. */
   callIdChars: 200,
+  /** Why somebody paused a run, in characters. */
+  pauseReasonChars: 500,
+  /** The name of whoever paused. */
+  personChars: 128,
+  /** Agents and tenants that are paused at once. */
+  pausesAtOnce: 1_000,
   agentNameChars: 128,
   tenantChars: 128,
   idempotencyKeyChars: 256,

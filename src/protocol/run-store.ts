@@ -22,6 +22,7 @@ import type { RunEvent } from "./events.ts";
 import type { WakeJob } from "./job.ts";
 import type { Json } from "./json.ts";
 import type { CancelReply, Resolution, ResolveReply } from "./people.ts";
+import type { PauseScope, PauseStore } from "./pause.ts";
 import type { AgentEntry, WorkerEntry } from "./registry.ts";
 import type { Retention } from "./retention.ts";
 import type { Decision, Intent, RunInfo, RunStatus } from "./run.ts";
@@ -38,6 +39,8 @@ export interface DueReply {
   readonly runIds: readonly string[];
   /** When the next one is due, if any. */
   readonly nextAtMs: number | undefined;
+  /** Agents and tenants that were resumed, and under which runs are still parked. */
+  readonly resuming: readonly PauseScope[];
 }
 
 export interface StoredEvent {
@@ -59,7 +62,7 @@ export interface ListQuery {
   readonly limit: number;
 }
 
-export interface RunStore {
+export interface RunStore extends PauseStore {
   submit(submission: Submission): Promise<SubmitReply>;
   /** In order. Each submission stands for itself. */
   submitMany(submissions: readonly Submission[]): Promise<SubmitReply[]>;

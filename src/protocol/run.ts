@@ -5,7 +5,7 @@ import { prioritySchema } from "./job.ts";
 import { jsonSchema } from "./json.ts";
 
 export const FINAL_STATUSES = ["completed", "failed", "blocked", "refused", "cancelled", "expired"] as const;
-export const LIVE_STATUSES = ["queued", "running", "suspended"] as const;
+export const LIVE_STATUSES = ["queued", "running", "suspended", "paused"] as const;
 export const runStatusSchema = z.enum([...LIVE_STATUSES, ...FINAL_STATUSES]);
 export type RunStatus = z.infer<typeof runStatusSchema>;
 export type FinalStatus = (typeof FINAL_STATUSES)[number];
@@ -74,6 +74,15 @@ export const runErrorSchema = z.object({
 });
 export type RunErrorInfo = z.infer<typeof runErrorSchema>;
 
+/** Who paused a run, its agent or its tenant, and why. As it is stored: a sealed reason is longer than the text that a person may write. */
+export const pauseSchema = z.strictObject({
+  scope: z.enum(["run", "agent", "tenant"]),
+  by: z.string(),
+  reason: z.string().optional(),
+  atMs: z.int(),
+});
+export type Pause = z.infer<typeof pauseSchema>;
+
 /** The record of a run, as `status()`, `flotilla runs show --json` and the list give it. Version 1. */
 export const runInfoSchema = z.strictObject({
   v: z.literal(1),
@@ -81,6 +90,8 @@ export const runInfoSchema = z.strictObject({
   status: runStatusSchema,
   /** Only while suspended. */
   suspension: suspensionSchema.optional(),
+  /** Who holds the run back: while it is paused, and before while it finishes its step or waits for a person. */
+  pause: pauseSchema.optional(),
   tenant: tenantSchema,
   /** The agent that has the run now, or ended it. */
   agent: agentNameSchema,

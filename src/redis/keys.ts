@@ -31,6 +31,12 @@ export interface Keys {
   timers(): string;
   /** Sorted set `<runId>/<tenant>/<status>/<hop>` → when to delete (epoch ms) a final run. No TTL: the sweeper empties it. Writers: final states, sweep. */
   retention(): string;
+  /** Hash of `<agent or tenant>`, line end, name → Pause JSON. No TTL: at most 1,000, each until somebody resumes it. Writers: pause-scope, resume-scope. */
+  pauses(): string;
+  /** Sorted set, all scores 0, of `<scope as in pauses>`, line end, run id: runs parked under an agent or a tenant. No TTL: bounded by live runs. Writers: every run script. */
+  parked(): string;
+  /** Sorted set, all scores 0: scopes that were resumed and may still have parked runs. No TTL: emptied by the reconciler. Writers: resume-scope, pause-scope, parked. */
+  resuming(): string;
   /** Sorted set, all scores 0: `<tenant or *>/<status or *>/<runId>`, four members per run. No TTL: members go with the run. Writers: every move, sweep. */
   index(): string;
   /** String `<runId> <input hash>`: an idempotency key (hashed). PX deadline + 30 days, outlives the run. Writer: submit. */
@@ -72,6 +78,9 @@ export function keysFor(prefix: string = DEFAULT_PREFIX, shard = 0): Keys {
     dispatch: shared("dispatch"),
     timers: shared("timers"),
     retention: shared("retention"),
+    pauses: shared("pauses"),
+    parked: shared("parked"),
+    resuming: shared("resuming"),
     index: shared("index"),
     idem: (tenant, idempotencyKey) => `${tag}:idem:${tenant}:${createHash("sha256").update(idempotencyKey).digest("hex")}`,
     conversation: (tenant, id) => `${tag}:conversation:${tenant}:${id}`,

@@ -10,6 +10,8 @@ import {
   decisionSchema,
   type Intent,
   intentSchema,
+  type Pause,
+  pauseSchema,
   type RunInfo,
   runErrorSchema,
   runInfoSchema,
@@ -25,6 +27,8 @@ export const INFO_FIELDS = [
   "runId",
   "status",
   "suspension",
+  "pause",
+  "parkedBy",
   "tenant",
   "agent",
   "entryAgent",
@@ -81,7 +85,7 @@ export function parseFields(names: readonly string[], reply: unknown): Record<st
 export function parseRecord(fields: Fields, intents: unknown, approvals: unknown): RunInfo | undefined {
   if (fields["status"] === undefined) return undefined;
   const number = (name: string): number => Number(fields[name] ?? 0);
-  const { suspension, idempotencyKey, conversation, worker, error } = fields;
+  const { suspension, idempotencyKey, conversation, worker, error, pause = fields["parkedBy"] } = fields;
   const times = ["startedAtMs", "finishedAtMs", "notBeforeMs"]
     .filter((name) => fields[name] !== undefined)
     .map((name) => [name, number(name)]);
@@ -90,6 +94,7 @@ export function parseRecord(fields: Fields, intents: unknown, approvals: unknown
     runId: fields["runId"],
     status: fields["status"],
     ...(suspension === undefined ? {} : { suspension }),
+    ...(pause === undefined ? {} : { pause: parsePause(pause) }),
     tenant: fields["tenant"],
     agent: fields["agent"],
     entryAgent: fields["entryAgent"],
@@ -178,6 +183,8 @@ export const parseWakeJob = (json: string): WakeJob | undefined => (json === "" 
 export const optionalWakeJobSchema = wakeJobSchema.optional();
 
 export const parseJson = (json: string): z.infer<typeof jsonSchema> => jsonSchema.parse(JSON.parse(json));
+
+export const parsePause = (json: string): Pause => pauseSchema.parse(JSON.parse(json));
 
 const parseUsage = (fields: Fields): RunInfo["usage"] => ({
   requests: Number(fields["requests"] ?? 0),

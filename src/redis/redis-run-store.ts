@@ -10,6 +10,7 @@ import { keysFor } from "./keys.ts";
 import { createAttempts } from "./run-store-attempts.ts";
 import type { StoreContext } from "./run-store-context.ts";
 import { createConversations } from "./run-store-conversations.ts";
+import { createPauses } from "./run-store-pauses.ts";
 import { createPeople } from "./run-store-people.ts";
 import { createReads } from "./run-store-reads.ts";
 import { createRemoval } from "./run-store-removal.ts";
@@ -34,6 +35,7 @@ export function createRedisRunStore({ redis, clock, prefix, retentionMs = DEFAUL
     ...createSubmits(context),
     ...createAttempts(context),
     ...createPeople(context, reads.get),
+    ...createPauses(context),
     ...reads,
     ...createUpkeep(context),
     ...createRemoval(context),

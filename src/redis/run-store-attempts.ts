@@ -61,7 +61,7 @@ const beginReplySchema = z.array(z.unknown());
 const finalStatusSchema = z.enum(FINAL_STATUSES);
 const stopReasonSchema = z.enum(["cancelled", "expired"]);
 const openedSchema = z.enum(["opened", "superseded"]);
-const staleSchema = z.enum(["gone", "final", "wake", "suspended", "held", "not-before"]);
+const staleSchema = z.enum(["gone", "final", "wake", "suspended", "paused", "held", "not-before"]);
 
 /** One round trip; one more where the transcript is long, and one for a conversation. */
 async function begin(context: StoreContext, command: BeginCommand): Promise<BeginReply> {
@@ -90,13 +90,14 @@ async function record(context: StoreContext, fact: Fact): Promise<StepReply> {
   const eventJson = event === undefined ? "" : JSON.stringify(event);
   const args = { token, hop, key, value: valueJson, ...usage, turns, event: eventJson, closesIntent, journalNetMs: JOURNAL_NET_MS };
   const reply = await callForStrings(context, "record", runId, args, context.keys.journal(runId, hop));
-  const [status, isNew, earlier = "", current, stop = ""] = reply;
+  const [status, isNew, earlier = "", current, stop = "", paused] = reply;
   if (status === "gone") return { status };
   return {
     status: "recorded",
     valueJson: isNew === "1" ? valueJson : earlier,
     current: current === "1",
     stop: stop === "" ? undefined : stopReasonSchema.parse(stop),
+    paused: paused === "1",
   };
 }
 

@@ -36,7 +36,7 @@ const TOGETHER_CHARS = 512;
 /** The keys and arguments that `prelude.lua` expects, in its order: the short arguments as one JSON object, each long one by name. */
 export function runCall(keys: Keys, name: ScriptName, runId: string, args: ScriptArgs, extraKey?: string): ScriptCall {
   const ofRun = [keys.run(runId), keys.items(runId), keys.intents(runId), keys.approvals(runId), keys.decisions(runId), keys.events(runId)];
-  const ofShard = [keys.dispatch(), keys.timers(), keys.retention(), keys.index(), keys.agents()];
+  const ofShard = [keys.dispatch(), keys.timers(), keys.retention(), keys.index(), keys.agents(), keys.pauses(), keys.parked()];
   const channels = { channel: keys.notifyChannel(runId), stops: keys.stopsChannel() };
   const together: Record<string, string> = { runId, ...channels, maxEvents: String(LIMITS.eventsPerRun) };
   const alone: string[] = [];

@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { type AgentEntry, agentEntrySchema, type WorkerEntry, workerEntrySchema } from "../protocol/registry.ts";
 import { prioritySchema, type WakeJob } from "../protocol/job.ts";
+import { parseScopeId } from "../protocol/pause.ts";
 import type { HeldRun } from "../protocol/attempt.ts";
 import type { RunStore } from "../protocol/run-store.ts";
 import { indexMember } from "./keys.ts";
@@ -20,9 +21,9 @@ export function createUpkeep(context: StoreContext): Upkeep {
   const { redis, keys } = context;
   return {
     async due(limit) {
-      const reply = await answered(runScript(redis, { name: "due", keys: [keys.dispatch(), keys.timers()], args: [limit] }));
-      const [runIds, nextAtMs] = dueReplySchema.parse(reply);
-      return { runIds, nextAtMs: nextAtMs === "" ? undefined : Number(nextAtMs) };
+      const call = { name: "due", keys: [keys.dispatch(), keys.timers(), keys.resuming()], args: [limit] } as const;
+      const [runIds, nextAtMs, resuming] = dueReplySchema.parse(await answered(runScript(redis, call)));
+      return { runIds, nextAtMs: nextAtMs === "" ? undefined : Number(nextAtMs), resuming: resuming.map(parseScopeId) };
     },
     glance: (runIds) => glance(context, runIds),
     look: async (runId, { retentionMs, maxDeaths }) =>
@@ -38,7 +39,7 @@ export function createUpkeep(context: StoreContext): Upkeep {
   };
 }
 
-const dueReplySchema = z.tuple([z.array(z.string()), z.string()]);
+const dueReplySchema = z.tuple([z.array(z.string()), z.string(), z.array(z.string())]);
 const glanceReplySchema = z.tuple([z.array(z.string()), z.array(z.string())]);
 
 /** Sorts out the runs that only wait for their turn: most of a backlog. */

@@ -3,8 +3,22 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import type { ChainableCommander, Redis } from "ioredis";
 
-const RUN_SCRIPTS = ["submit", "begin", "record", "open-intent", "end", "cancel", "resolve", "decide", "look", "take-back"] as const;
-const PLAIN_SCRIPTS = ["renew", "due", "glance", "sweep", "remove", "conversation"] as const;
+const RUN_SCRIPTS = [
+  "submit",
+  "begin",
+  "record",
+  "open-intent",
+  "end",
+  "cancel",
+  "resolve",
+  "decide",
+  "look",
+  "take-back",
+  "pause",
+  "resume",
+  "unpark",
+] as const;
+const PLAIN_SCRIPTS = ["renew", "due", "glance", "sweep", "remove", "conversation", "pause-scope", "resume-scope", "parked"] as const;
 export type ScriptName = (typeof RUN_SCRIPTS)[number] | (typeof PLAIN_SCRIPTS)[number];
 export const SCRIPT_NAMES: readonly ScriptName[] = [...RUN_SCRIPTS, ...PLAIN_SCRIPTS];
 

@@ -16,6 +16,8 @@ import {
   type MemoryRun,
   type MemoryWorld,
   move,
+  park,
+  pauseOf,
   queueAgain,
   stamp,
   stopReason,
@@ -77,6 +79,11 @@ function begin(world: MemoryWorld, command: BeginCommand): BeginReply {
     run.begunEnded = { token, reply };
     return reply;
   }
+  const paused = pauseOf(world, run);
+  if (paused !== undefined) {
+    park(world, run, paused);
+    return { status: "stale", why: "paused" };
+  }
   take(world, run, command);
   return begun(world, run, token);
 }
@@ -85,9 +92,9 @@ function staleReason(
   world: MemoryWorld,
   run: MemoryRun,
   { wake, token }: BeginCommand,
-): "wake" | "suspended" | "held" | "not-before" | undefined {
+): Exclude<Extract<BeginReply, { status: "stale" }>["why"], "gone" | "final"> | undefined {
   if (run.info.wake !== wake || run.ended?.token === token) return "wake";
-  if (run.info.status === "suspended") return "suspended";
+  if (run.info.status === "suspended" || run.info.status === "paused") return run.info.status;
   if (run.info.status === "running" && (run.lookAtMs ?? 0) > world.clock.nowMs()) return "held";
   if (run.info.status === "queued" && (run.info.notBeforeMs ?? 0) > world.clock.nowMs()) return "not-before";
   return undefined;
@@ -143,6 +150,7 @@ function record(world: MemoryWorld, fact: Fact): StepReply {
   const run = world.runs.get(fact.runId);
   if (run === undefined) return { status: "gone" };
   const current = isCurrent(run, fact.token);
+  const paused = current && pauseOf(world, run) !== undefined;
   const { status } = run.info;
   const stop = !isFinalRun(run) ? stopReason(world, run) : status === "cancelled" || status === "expired" ? status : undefined;
   const journal = journalOf(run, fact.hop);
@@ -153,7 +161,7 @@ function record(world: MemoryWorld, fact: Fact): StepReply {
   }
   closeIntent(world, run, fact.closesIntent);
   if (earlier === undefined && fact.event !== undefined && !isFinalRun(run)) appendEvent(world, run, fact.event);
-  return { status: "recorded", valueJson: earlier ?? fact.valueJson, current, stop };
+  return { status: "recorded", valueJson: earlier ?? fact.valueJson, current, stop, paused };
 }
 
 function count(run: MemoryRun, { usage, turns }: Fact): void {

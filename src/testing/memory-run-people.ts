@@ -24,7 +24,7 @@ export function createMemoryPeople(world: MemoryWorld): Pick<RunStore, "cancel" 
       const run = world.runs.get(runId);
       if (run === undefined) return { status: "unknown" };
       const { status } = run.info;
-      if (status === "queued" || status === "suspended") {
+      if (status === "queued" || status === "suspended" || status === "paused") {
         stopRun(world, run, "cancelled", retentionMs);
         return { status: "cancelled", ...(run.follower === undefined ? {} : { follower: run.follower }) };
       }

@@ -5,6 +5,7 @@ import type { RunEvent } from "../protocol/events.ts";
 import type { WakeJob } from "../protocol/job.ts";
 import { LIMITS } from "../protocol/limits.ts";
 import type { AgentEntry, WorkerEntry } from "../protocol/registry.ts";
+import { scopeId } from "../protocol/pause.ts";
 import { type Retention, retentionOf } from "../protocol/retention.ts";
 import {
   type Approval,
@@ -12,6 +13,7 @@ import {
   type FinalStatus,
   type Intent,
   isFinal,
+  type Pause,
   type RunErrorInfo,
   type RunInfo,
   type RunStatus,
@@ -47,6 +49,10 @@ export interface MemoryRun {
   misplaced: number;
   turnsBefore: number;
   token: string | undefined;
+  /** The run's own pause; `info.pause` is that, or the one under which it is parked. */
+  pause: Pause | undefined;
+  /** What a paused run is parked under: `run`, or the id of an agent's or tenant's scope. */
+  parked: string | undefined;
   stop: StopReason | undefined;
   ended: { readonly token: string; readonly reply: EndReply } | undefined;
   begunEnded: { readonly token: string; readonly reply: BeginReply } | undefined;
@@ -69,6 +75,10 @@ export interface MemoryWorld {
   readonly conversations: Map<string, MemoryConversation>;
   readonly workers: Map<string, WorkerEntry>;
   readonly agents: Map<string, AgentEntry>;
+  /** By the id of the agent's or tenant's scope. */
+  readonly pauses: Map<string, Pause>;
+  /** Scopes that were resumed and may still have parked runs. */
+  readonly resuming: Set<string>;
   readonly watchers: Map<string, Set<() => void>>;
   readonly stopWatchers: Set<(runId: string, reason: StopReason) => void>;
   eventCount: number;
@@ -81,6 +91,8 @@ export const createWorld = (clock: Clock): MemoryWorld => ({
   conversations: new Map(),
   workers: new Map(),
   agents: new Map(),
+  pauses: new Map(),
+  resuming: new Set(),
   watchers: new Map(),
   stopWatchers: new Set(),
   eventCount: 0,
@@ -144,11 +156,45 @@ export const wakeJob = ({ info }: MemoryRun): WakeJob => ({
   continuation: info.attempts > 0,
 });
 
-export function queueAgain(world: MemoryWorld, run: MemoryRun, atMs: number = world.clock.nowMs() + LOOK_MS): WakeJob {
-  run.lookAtMs = atMs;
+/** What holds the run back: its own pause, its agent's or its tenant's. */
+export function pauseOf(world: MemoryWorld, { pause, info }: MemoryRun): { readonly parked: string; readonly pause: Pause } | undefined {
+  if (pause !== undefined) return { parked: "run", pause };
+  for (const parked of [scopeId({ agent: info.agent }), scopeId({ tenant: info.tenant })]) {
+    const found = world.pauses.get(parked);
+    if (found !== undefined) return { parked, pause: found };
+  }
+  return undefined;
+}
+
+export function park(world: MemoryWorld, run: MemoryRun, { parked, pause }: { readonly parked: string; readonly pause: Pause }): void {
+  const { notBeforeMs } = run.info;
+  letGo(run);
+  if (notBeforeMs !== undefined) run.info.notBeforeMs = notBeforeMs;
+  run.lookAtMs = undefined;
+  run.parked = parked;
+  run.info.pause = copy(pause);
+  move(world, run, "paused");
+  appendEvent(world, run, { type: "run.paused", ...stamp(world, run), pause });
+}
+
+export function leaveParking(run: MemoryRun): void {
+  run.parked = undefined;
+  delete run.info.pause;
+  if (run.pause !== undefined) run.info.pause = copy(run.pause);
+}
+
+/** Nothing where the run is paused: then it is parked. */
+export function queueAgain(world: MemoryWorld, run: MemoryRun, atMs: number = world.clock.nowMs() + LOOK_MS): WakeJob | undefined {
+  leaveParking(run);
   letGo(run);
   run.info.wake += 1;
   run.lookDelayMs = LOOK_MS;
+  const held = pauseOf(world, run);
+  if (held !== undefined) {
+    park(world, run, held);
+    return undefined;
+  }
+  run.lookAtMs = atMs;
   move(world, run, "queued");
   return wakeJob(run);
 }
@@ -164,6 +210,8 @@ export function finish(world: MemoryWorld, run: MemoryRun, status: FinalStatus, 
   run.lookAtMs = undefined;
   run.timerAtMs = undefined;
   letGo(run);
+  run.pause = undefined;
+  leaveParking(run);
   run.approvals.clear();
   move(world, run, status);
   run.info.finishedAtMs = nowMs;

@@ -9,9 +9,11 @@ import { LIMITS } from "../protocol/limits.ts";
 import type { Submission, SubmitReply } from "../protocol/submission.ts";
 import { NO_USAGE } from "../protocol/run.ts";
 import type { Retention } from "../protocol/retention.ts";
+import { parseScopeId } from "../protocol/pause.ts";
 import type { WakeJob } from "../protocol/job.ts";
 import { createMemoryAttempts } from "./memory-run-attempts.ts";
 import { conversationOf, createMemoryConversations, useConversation } from "./memory-conversations.ts";
+import { createMemoryPauses } from "./memory-run-pauses.ts";
 import { createMemoryPeople } from "./memory-run-people.ts";
 import { createMemoryReads } from "./memory-run-reads.ts";
 import {
@@ -48,6 +50,7 @@ export function createMemoryRunStore({ clock, world = createWorld(clock) }: { cl
     submitMany: async (submissions) => submissions.map((submission) => submit(world, submission)),
     ...createMemoryAttempts(world),
     ...createMemoryPeople(world),
+    ...createMemoryPauses(world),
     ...createMemoryReads(world),
     ...createWatches(world),
     ...createUpkeep(world),
@@ -133,6 +136,8 @@ function newRun(world: MemoryWorld, submission: Submission, queue: string): Memo
     misplaced: 0,
     turnsBefore: 0,
     token: undefined,
+    pause: undefined,
+    parked: undefined,
     stop: undefined,
     ended: undefined,
     begunEnded: undefined,
@@ -177,7 +182,11 @@ function createUpkeep(world: MemoryWorld): Upkeep {
       );
       times.sort((a, b) => a.atMs - b.atMs);
       const runIds = new Set(times.filter(({ atMs }) => atMs <= nowMs).map(({ runId }) => runId));
-      return { runIds: [...runIds].slice(0, limit), nextAtMs: times.find(({ atMs }) => atMs > nowMs)?.atMs };
+      return {
+        runIds: [...runIds].slice(0, limit),
+        nextAtMs: times.find(({ atMs }) => atMs > nowMs)?.atMs,
+        resuming: [...world.resuming].map(parseScopeId),
+      };
     },
     async look(runId, policy) {
       const run = world.runs.get(runId);
@@ -226,7 +235,7 @@ function look(
 ): WakeJob | undefined {
   const nowMs = world.clock.nowMs();
   const { status, suspension } = run.info;
-  const due = run.lookAtMs === undefined ? status !== "suspended" : run.lookAtMs <= nowMs;
+  const due = run.lookAtMs === undefined ? status !== "suspended" && status !== "paused" : run.lookAtMs <= nowMs;
   const stop = stopReason(world, run);
   if (!due && stop === undefined) return undefined;
   if (status === "running" && !due) {
@@ -241,7 +250,7 @@ function look(
     return undefined;
   }
   if (status === "running") return queueAgain(world, run);
-  if (status === "suspended") {
+  if (status === "suspended" || status === "paused") {
     const hasTurn = suspension === "conversation" && isCurrentTurn(world, run);
     if (suspension !== "lane" && !hasTurn) {
       run.lookAtMs = undefined;
@@ -268,6 +277,6 @@ function takeBack(world: MemoryWorld, { runId, token }: HeldRun, policy: Paramet
     return undefined;
   }
   const next = queueAgain(world, run);
-  run.takenBack = { token, wake: next.wake };
+  if (next !== undefined) run.takenBack = { token, wake: next.wake };
   return next;
 }

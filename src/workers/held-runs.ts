@@ -10,10 +10,10 @@ export interface HeldRun {
   /** The first reason counts. */
   readonly aborted: () => AbortReason | undefined;
   readonly abort: (reason: AbortReason) => void;
-  /** A durable step was finished; a draining worker lets go of the run here. */
-  readonly stepped: () => void;
-  /** Tool effects that are under way right now: letting go would leave them unknown. */
-  openEffects: number;
+  /** A durable step was finished; a draining worker, and whoever holds a paused run, lets go of it here. */
+  readonly stepped: (isPaused: boolean) => void;
+  /** Model calls and tool effects that are under way: letting go would pay the ones again and leave the others unknown. */
+  readonly open: Set<string>;
 }
 
 export interface HeldRuns {
@@ -51,15 +51,17 @@ export function createHeldRuns(onChange: (held: readonly HeldRun[]) => void): He
         runId,
         token,
         signal: controller.signal,
-        openEffects: 0,
+        open: new Set(),
         aborted: () => reason,
         abort(why) {
           if (reason !== undefined) return;
           reason = why;
           controller.abort(why);
         },
-        stepped() {
-          if (draining && run.openEffects === 0) run.abort("shutdown");
+        stepped(isPaused) {
+          if (run.open.size > 0) return;
+          if (draining) run.abort("shutdown");
+          else if (isPaused) run.abort("paused");
         },
       };
       held.add(run);

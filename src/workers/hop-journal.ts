@@ -13,20 +13,21 @@ export function createHopJournal(store: RunStore, attempt: Attempt, held: HeldRu
   const { runId, token, hop } = attempt;
   return {
     entries,
+    open: held.open,
     async write({ key, valueJson, usage, turns, event, closesIntent }) {
       const fact = { runId, token, hop, key, valueJson, usage, turns, event };
       const reply = await store.record(closesIntent === undefined ? fact : { ...fact, closesIntent });
-      if (closesIntent !== undefined) held.openEffects -= 1;
+      held.open.delete(closesIntent ?? key);
       if (reply.status === "gone" || !reply.current) held.abort("superseded");
       else if (reply.stop !== undefined) held.abort(reply.stop);
-      else held.stepped();
+      else held.stepped(reply.paused);
       if (reply.status === "gone") throw new AttemptStoppedError(`Run ${runId} is gone.`);
       return reply.valueJson;
     },
     async openIntent(intent) {
       const reply = await store.openIntent(runId, token, intent);
       if (reply.status === "opened") {
-        held.openEffects += 1;
+        held.open.add(intent.callId);
         return;
       }
       held.abort(reply.status === "stop" ? reply.stop : "superseded");

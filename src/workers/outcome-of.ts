@@ -45,7 +45,9 @@ function decided(result: HopResult, parts: OutcomeParts): Outcome {
     case "interrupted":
       return { type: "suspended", suspension: "approval", approvals: result.approvals };
     case "errored":
-      return parts.aborted === "shutdown" ? { type: "released" } : ofError(result.error, result.badAnswer, parts);
+      return parts.aborted === "shutdown" || parts.aborted === "paused"
+        ? { type: "released" }
+        : ofError(result.error, result.badAnswer, parts);
   }
 }
 

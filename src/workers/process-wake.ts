@@ -120,7 +120,7 @@ const STOP_GRACE_MS = 2_000;
 function stoppedOutcome(held: HeldRun): Outcome | undefined {
   const why = held.aborted();
   if (why === "superseded" || why === undefined) return undefined;
-  return why === "shutdown" ? { type: "released" } : { type: why };
+  return why === "shutdown" || why === "paused" ? { type: "released" } : { type: why };
 }
 
 type Begun = Extract<BeginReply, { status: "begun" }>;

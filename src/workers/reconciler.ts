@@ -5,6 +5,7 @@
 import type { Clock } from "../clock.ts";
 import { jobIdOf } from "../protocol/ids.ts";
 import type { WakeJob } from "../protocol/job.ts";
+import type { PauseScope } from "../protocol/pause.ts";
 import type { Retention } from "../protocol/retention.ts";
 import type { RunStore } from "../protocol/run-store.ts";
 import type { WakeQueue } from "../protocol/wake-queue.ts";
@@ -20,6 +21,8 @@ export interface ReconcilerOptions {
 const LOOKS_AT_ONCE = 500;
 /** Between two full pages of due runs: a backlog is looked through at leisure, beside the work. Milliseconds. */
 const FULL_PAGE_PAUSE_MS = 100;
+/** Of one agent or tenant. */
+const UNPARKS_AT_ONCE = 200;
 const SWEEP_AT_ONCE = 200;
 const SWEEP_EVERY_MS = 30_000;
 const CLOCKS_APART_MS = 1_000;
@@ -86,7 +89,7 @@ export async function reconcile(
   options: ReconcilerOptions,
   owed: Owed = new Map(),
 ): Promise<number> {
-  const { runIds, nextAtMs } = await store.due(LOOKS_AT_ONCE);
+  const { runIds, nextAtMs, resuming } = await store.due(LOOKS_AT_ONCE);
   const { rest, waiting } = (await store.glance?.(runIds)) ?? { rest: runIds, waiting: [] };
   const looks = await Promise.allSettled(rest.map((runId) => store.look(runId, options)));
   // One record that cannot be read must not keep the others from being looked after.
@@ -95,12 +98,20 @@ export async function reconcile(
   if (failed[0] !== undefined)
     log.warn({ event: "look.errored", count: failed.length, err: failed[0].reason }, "some runs cannot be looked at");
   const looked = looks.flatMap((look) => (look.status === "fulfilled" && look.value !== undefined ? [look.value] : []));
-  await offer(queue, [...waiting, ...looked], owed);
+  await offer(queue, [...waiting, ...looked, ...(await unparked(store, resuming))], owed);
+  if (resuming.length > 0) return FULL_PAGE_PAUSE_MS;
   if (runIds.length === LOOKS_AT_ONCE && failed.length === 0) return FULL_PAGE_PAUSE_MS;
   if (nextAtMs === undefined) return Number.POSITIVE_INFINITY;
   const inMs = nextAtMs - clock.nowMs();
   // The store named a time to come. Where it lies in the past, this machine's clock is ahead, and says nothing about when to look.
   return inMs < -CLOCKS_APART_MS ? Number.POSITIVE_INFINITY : Math.max(10, inMs);
+}
+
+/** What a resumer left that went away in the middle. */
+async function unparked(store: RunStore, resuming: readonly PauseScope[]): Promise<WakeJob[]> {
+  const wakes: WakeJob[] = [];
+  for (const scope of resuming) wakes.push(...(await store.unpark(scope, UNPARKS_AT_ONCE)).wakes);
+  return wakes;
 }
 
 async function offer(queue: WakeQueue, wakes: readonly WakeJob[], owed: Owed): Promise<void> {

@@ -178,9 +178,15 @@ export function attemptsSuite(open: OpenStore): void {
     test("I4 a fact is stored once, counted once, and the first value is what everyone gets", async () => {
       const { store } = await setup();
       const runId = await running(store);
-      expect(await store.record(fact(runId))).toEqual({ status: "recorded", valueJson: '{"v":1}', current: true, stop: undefined });
+      expect(await store.record(fact(runId))).toEqual({
+        status: "recorded",
+        valueJson: '{"v":1}',
+        current: true,
+        stop: undefined,
+        paused: false,
+      });
       const again = await store.record(fact(runId, { valueJson: '{"v":2}' }));
-      expect(again).toEqual({ status: "recorded", valueJson: '{"v":1}', current: true, stop: undefined });
+      expect(again).toEqual({ status: "recorded", valueJson: '{"v":1}', current: true, stop: undefined, paused: false });
       expect(await store.get(runId)).toMatchObject({ turns: 1, usage });
       expect(await store.journal(runId, 0)).toEqual(new Map([["m:0", '{"v":1}']]));
       expect(await eventTypes(store, runId)).toEqual(["run.queued", "attempt.started", "model.called"]);

@@ -45,7 +45,7 @@ export function outcomesSuite(open: OpenStore): void {
       expect(await store.items(runId)).toEqual([submission().itemsJson, "[1]"]);
       const last = (await store.events(runId, "0-0", 100)).at(-1)?.event;
       expect(last).toMatchObject({ type: "run.completed", agent: "triage", hop: 0, output: { answer: 42, empty: [] } });
-      expect(await store.due(10)).toEqual({ runIds: [], nextAtMs: undefined });
+      expect(await store.due(10)).toEqual({ runIds: [], nextAtMs: undefined, resuming: [] });
     });
 
     test("I1 I3 a handoff starts the next hop in a new wake that goes ahead", async () => {
@@ -164,7 +164,7 @@ export function outcomesSuite(open: OpenStore): void {
       const runId = await suspended(store, awaitingApproval("c1", "c2"));
       const info = await store.get(runId);
       expect(info).toMatchObject({ status: "suspended", suspension: "approval" });
-      expect(await store.due(10)).toEqual({ runIds: [], nextAtMs: info?.deadlineAtMs });
+      expect(await store.due(10)).toEqual({ runIds: [], nextAtMs: info?.deadlineAtMs, resuming: [] });
       expect(await store.begin(beginOf(runId, "b", 0))).toEqual({ status: "stale", why: "suspended" });
       expect(await store.decide(runId, "c1", { approve: true })).toEqual({ status: "resolved", next: undefined });
       expect(await store.decide(runId, "c1", { approve: false })).toMatchObject({ status: "not-open", info: { runId } });

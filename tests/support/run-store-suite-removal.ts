@@ -65,7 +65,7 @@ export function removalSuite(open: OpenStore): void {
       expect(await store.remove(held)).toEqual({ status: "live", as: "running" });
       await end(store, held, "a", { type: "cancelled" });
       for (const runId of [queued, parked, held]) expect(await store.remove(runId)).toMatchObject({ status: "removed" });
-      expect(await store.due(10)).toEqual({ runIds: [], nextAtMs: undefined });
+      expect(await store.due(10)).toEqual({ runIds: [], nextAtMs: undefined, resuming: [] });
     });
 
     test("I11 a tenant's idempotency keys go when their runs are gone, those of runs that are there and of other tenants stay", async () => {

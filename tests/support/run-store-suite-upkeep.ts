@@ -136,7 +136,7 @@ export function upkeepSuite(open: OpenStore): void {
       const untilMs = (await nowMs()) + 60_000;
       const runId = await suspended(store, { type: "suspended", suspension: "lane", untilMs });
       expect(await store.get(runId)).toMatchObject({ status: "suspended", suspension: "lane", notBeforeMs: untilMs });
-      expect(await store.due(10)).toEqual({ runIds: [], nextAtMs: untilMs });
+      expect(await store.due(10)).toEqual({ runIds: [], nextAtMs: untilMs, resuming: [] });
       await advance(60_001);
       expect(await store.look(runId, policy)).toMatchObject({ wake: 1 });
       expect((await eventTypes(store, runId)).at(-1)).toBe("run.resumed");

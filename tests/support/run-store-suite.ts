@@ -3,6 +3,7 @@ import { describe } from "vitest";
 import { attemptsSuite } from "./run-store-suite-attempts.ts";
 import { conversationsSuite } from "./run-store-suite-conversations.ts";
 import { outcomesSuite } from "./run-store-suite-outcomes.ts";
+import { pausesSuite } from "./run-store-suite-pauses.ts";
 import { removalSuite } from "./run-store-suite-removal.ts";
 import { upkeepSuite } from "./run-store-suite-upkeep.ts";
 import type { OpenStore } from "./run-store-fixture.ts";
@@ -14,5 +15,6 @@ export function runStoreSuite(name: string, open: OpenStore): void {
     upkeepSuite(open);
     removalSuite(open);
     conversationsSuite(open);
+    pausesSuite(open);
   });
 }

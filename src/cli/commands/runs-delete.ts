@@ -2,11 +2,12 @@
 import type { Command } from "commander";
 import type { Producer } from "../../producer.ts";
 import { FleetError } from "../../protocol/errors.ts";
-import { runIdSchema, tenantSchema } from "../../protocol/ids.ts";
+import { tenantSchema } from "../../protocol/ids.ts";
 import { withProducer } from "../connect.ts";
 import type { CliContext } from "../context.ts";
 import { EXIT } from "../exit-codes.ts";
 import { plural } from "../io.ts";
+import { checkRunId } from "../one-run.ts";
 
 interface DeleteFlags {
   readonly tenant?: string;
@@ -31,16 +32,7 @@ export function addDelete(runs: Command, context: CliContext, exit: (code: numbe
 }
 
 async function deleteRun(context: CliContext, id: string, { json }: DeleteFlags): Promise<void> {
-  if (!runIdSchema.safeParse(id).success) {
-    throw new FleetError(
-      "INPUT_INVALID",
-      `Expected a run id such as r0-01jd3xk2v7w8y9z0a1b2c3d4e5; got ${JSON.stringify(id.slice(0, 80))}.`,
-      {
-        at: "<run>",
-        remedy: "list the runs with `flotilla runs ls`",
-      },
-    );
-  }
+  checkRunId(id, "<run>");
   await withProducer(context, (producer) => producer.remove(id));
   context.io.out(json === true ? JSON.stringify({ runId: id, status: "deleted" }) : `${id} deleted`);
 }

@@ -2,19 +2,18 @@
 import { type Command, Option } from "commander";
 import type { HandleResolution, RunHandle } from "../../producers/run-handle.ts";
 import { FleetError } from "../../protocol/errors.ts";
-import { runIdSchema } from "../../protocol/ids.ts";
 import { FINAL_STATUSES, LIVE_STATUSES, type RunStatus } from "../../protocol/run.ts";
 import type { RunStore } from "../../protocol/run-store.ts";
 import { withProducer } from "../connect.ts";
 import type { CliContext } from "../context.ts";
+import { checkRunId, type JsonFlag, print, withRun } from "../one-run.ts";
 import { wholeNumber } from "../options.ts";
 import { collectRun, drawList, drawRun } from "../run-view.ts";
 import { tailRun } from "../tail.ts";
+import { addCancel } from "./runs-cancel.ts";
 import { addDelete } from "./runs-delete.ts";
+import { addRunPauses } from "./pause.ts";
 
-interface JsonFlag {
-  readonly json?: true;
-}
 interface ListFlags extends JsonFlag {
   readonly status?: RunStatus;
   readonly tenant?: string;
@@ -33,6 +32,8 @@ type Exit = (code: number) => void;
 export function addRuns(program: Command, context: CliContext, exit: Exit): void {
   const runs = program.command("runs").description("list, show, follow and decide runs");
   addLooking(runs, context, exit);
+  addCancel(runs, context, exit);
+  addRunPauses(runs, context);
   addDeciding(runs, context);
   addDelete(runs, context, exit);
 }
@@ -67,12 +68,6 @@ function addLooking(runs: Command, context: CliContext, exit: Exit): void {
 }
 
 function addDeciding(runs: Command, context: CliContext): void {
-  runs
-    .command("cancel")
-    .description("cancel a run; a running one is told and ends soon")
-    .argument("<run>")
-    .option("--json", "print JSON")
-    .action((id: string, flags: JsonFlag) => withRun(context, id, async (run) => print(context, flags, await run.cancel(), run.id)));
   runs
     .command("approve")
     .description("let a tool call run that waits for a person")
@@ -133,24 +128,6 @@ async function show(context: CliContext, run: RunHandle, store: RunStore, { json
   else for (const line of drawRun(view)) context.io.out(line);
 }
 
-/** @throws FleetError INPUT_INVALID before anything is connected. */
-async function withRun(context: CliContext, id: string, work: (run: RunHandle, store: RunStore) => Promise<void>): Promise<void> {
-  checkRunId(id, "<run>");
-  await withProducer(context, (producer) => work(producer.run(id), producer.store));
-}
-
-function checkRunId(id: string, at: string): void {
-  if (runIdSchema.safeParse(id).success) return;
-  throw new FleetError(
-    "INPUT_INVALID",
-    `Expected a run id such as r0-01jd3xk2v7w8y9z0a1b2c3d4e5; got ${JSON.stringify(id.slice(0, 80))}.`,
-    {
-      at,
-      remedy: "list the runs with `flotilla runs ls`",
-    },
-  );
-}
-
 /** @throws FleetError USAGE unless exactly one answer is given. */
 export function resolutionOf(call: string | undefined, { ran, notRun, fail, resample }: ResolveFlags): HandleResolution {
   const given: HandleResolution[] = [];
@@ -180,8 +157,4 @@ function jsonOrText(text: string): unknown {
   } catch {
     return text;
   }
-}
-
-function print({ io }: CliContext, { json }: JsonFlag, reply: { readonly status: string }, runId: string): void {
-  io.out(json === true ? JSON.stringify({ runId, ...reply }) : `${runId} ${reply.status}`);
 }

@@ -2,7 +2,8 @@
 -- ARGV wake, token, worker, leaseMs, maxDeaths, retentionMs
 -- Returns {"begun", control fields (JSON), context, settings, metadata, intents (values), decisions (flat), conversationJson or "",
 --          the transcript's chunks, or nothing where they are long: the caller then reads them, for a large reply from Lua blocks the shard}
---         | {"stale", "gone" | "final" | "wake" | "suspended" | "held" | "not-before"} | {"ended", final status}
+--         | {"stale", "gone" | "final" | "wake" | "suspended" | "paused" | "held" | "not-before"} | {"ended", final status}
+-- A run that is paused, by itself or with its agent or tenant, is parked here and holds nothing.
 -- Keeps I1 (a stale wake ends without effect), I8 (deaths are counted), I12 (the same token gets the same answer).
 local SMALL_BYTES = 16384
 
@@ -26,7 +27,7 @@ if run.beganToken == arg.token and run.lastBegin then return { "ended", run.last
 if FINAL[run.status] then return { "stale", "final" } end
 if run.status == "running" and run.token == arg.token then return begun() end
 if run.wake ~= arg.wake or run.endedToken == arg.token then return { "stale", "wake" } end
-if run.status == "suspended" then return { "stale", "suspended" } end
+if run.status == "suspended" or run.status == "paused" then return { "stale", run.status } end
 -- The queue may give a job out again while its attempt lives: the lease alone says who holds the run.
 if run.status == "running" and tonumber(redis.call("ZSCORE", key.dispatch, arg.runId) or 0) > now then return { "stale", "held" } end
 local stop = stop_reason()
@@ -39,6 +40,11 @@ if stop and not crashed then finish(stop) end
 if FINAL[run.status] then
   set("beganToken", arg.token, "lastBegin", run.status)
   return { "ended", run.status }
+end
+local scope, pause = pause_of()
+if scope then
+  park(scope, pause)
+  return { "stale", "paused" }
 end
 run.attempts = tonumber(run.attempts) + 1
 move("running")

@@ -12,4 +12,4 @@ redis.call("HSETNX", key.decisions, arg.callId, arg.decision)
 redis.call("PUBLISH", arg.channel, "decided")
 if redis.call("HLEN", key.approvals) > 0 then return { "resolved", "" } end
 event("run.resumed", ',"because":"decided"')
-return { "resolved", cjson.encode(queue_again()) }
+return { "resolved", wake_json(queue_again()) }

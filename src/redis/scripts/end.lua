@@ -1,5 +1,5 @@
 -- Settles what an attempt decided: state, events and dispatch entry in one step.
--- KEYS 12 the journal of the run's hop (only with rejectKey)
+-- KEYS 14 the journal of the run's hop (only with rejectKey)
 -- ARGV token, outcome, retentionMs, clockMs (the caller's time, so that its times are understood when its clock is wrong); by outcome (JSON, "" for none): items, replace ("1"), context, output, to, queue, arguments,
 --      suspension, untilMs, approvals (flat JSON list: callId, approval text, ...), event (JSON members of the event), error, notBeforeMs, rejectKey, rejectionKey, rejection (JSON), misplaced ("1"),
 --      conversationJson (what later hops need), turn and turnSummary (ConversationTurn JSON), turnDrop (how many of the oldest turns go)

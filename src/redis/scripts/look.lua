@@ -8,7 +8,8 @@ if not run.status or FINAL[run.status] then
   return ""
 end
 local score = redis.call("ZSCORE", key.dispatch, arg.runId)
-local due = not score and run.status ~= "suspended" or score and tonumber(score) <= now
+local waits = run.status == "suspended" or run.status == "paused"
+local due = not score and not waits or score and tonumber(score) <= now
 local stop = stop_reason()
 if not due and not stop then return "" end
 
@@ -17,7 +18,7 @@ if run.status == "running" then
   if due then
     if lose_attempt() then return "" end
     if stop then return finish(stop) or "" end
-    return cjson.encode(queue_again())
+    return wake_json(queue_again())
   end
   -- The attempt is alive: it is told once, its lease stays watched by dispatch.
   redis.call("ZREM", key.timers, arg.runId)
@@ -26,7 +27,7 @@ if run.status == "running" then
   return ""
 end
 if stop then return finish(stop) or "" end
-if run.status == "suspended" then
+if waits then
   local names = run.suspension == "conversation" and conversation()
   local has_turn = names and redis.call("LINDEX", names.queue, 0) == arg.runId
   if run.suspension ~= "lane" and not has_turn then
@@ -34,7 +35,7 @@ if run.status == "suspended" then
     return ""
   end
   event("run.resumed", ',"because":' .. quote(run.suspension))
-  return cjson.encode(queue_again())
+  return wake_json(queue_again())
 end
 local delay = tonumber(run.lookDelayMs)
 redis.call("ZADD", key.dispatch, now + delay, arg.runId)

@@ -1,11 +1,12 @@
 -- Put in front of every script that works on one run: its names, its clock and the moves that several scripts share.
--- KEYS 1 run, 2 items, 3 intents, 4 approvals, 5 decisions, 6 events, 7 dispatch, 8 timers, 9 retention, 10 index, 11 agents, 12 per script
+-- KEYS 1 run, 2 items, 3 intents, 4 approvals, 5 decisions, 6 events, 7 dispatch, 8 timers, 9 retention, 10 index, 11 agents, 12 pauses, 13 parked, 14 per script
 -- ARGV 1 a JSON object of the short arguments, all of them text; then pairs of name and value of the long ones. The empty text is not sent.
 --      Always: runId, channel (of the run), stops (channel), maxEvents.
 -- Nothing is written before a script calls settling() or its first move. The loader puts the script into a function and calls flush() after it.
 local key = {
   run = KEYS[1], items = KEYS[2], intents = KEYS[3], approvals = KEYS[4], decisions = KEYS[5], events = KEYS[6],
-  dispatch = KEYS[7], timers = KEYS[8], retention = KEYS[9], index = KEYS[10], agents = KEYS[11], extra = KEYS[12],
+  dispatch = KEYS[7], timers = KEYS[8], retention = KEYS[9], index = KEYS[10], agents = KEYS[11], pauses = KEYS[12],
+  parked = KEYS[13], extra = KEYS[14],
 }
 local arg = cjson.decode(ARGV[1])
 for i = 2, #ARGV, 2 do arg[ARGV[i]] = ARGV[i + 1] end
@@ -17,7 +18,8 @@ local LOOK_MS, GRACE_MS, NET_MS = 5000, 1000, 86400000
 
 -- Control fields only: context, output and settings stay out of Lua.
 local FIELDS = { "status", "token", "hop", "wake", "agent", "queue", "priority", "tenant", "attempts", "deaths", "deadlineAtMs",
-  "cancelRequested", "maxHops", "itemsBytes", "suspension", "notBeforeMs", "turns", "lookDelayMs", "endedToken", "lastEnd", "beganToken", "lastBegin", "conversationKeys" }
+  "cancelRequested", "maxHops", "itemsBytes", "suspension", "notBeforeMs", "turns", "lookDelayMs", "endedToken", "lastEnd", "beganToken", "lastBegin", "conversationKeys",
+  "pause", "parked" }
 local run = {}
 -- An absent field is false.
 local function read(fields)
@@ -91,15 +93,57 @@ local function wake_job()
     continuation = tonumber(run.attempts) > 0 }
 end
 
--- Queued with a new wake; `at` is when to look again. Older wakes are stale from here on.
+-- What holds the run back, as scope and JSON: its own pause, its agent's or its tenant's. Nothing, mostly.
+local function pause_of()
+  if run.pause then return "run", run.pause end
+  local scopes = { "agent\n" .. run.agent, "tenant\n" .. run.tenant }
+  for i, json in ipairs(redis.call("HMGET", key.pauses, unpack(scopes))) do
+    if json then return scopes[i], json end
+  end
+end
+
+local function leave_parking()
+  if run.parked and run.parked ~= "run" then redis.call("ZREM", key.parked, run.parked .. "\n" .. arg.runId) end
+  unset("parked", "parkedBy")
+end
+
+-- Paused: no job, no lease, no dispatch member. The scopes of agents and tenants list what they hold, so that a resume finds it.
+local function park(scope, json)
+  redis.call("ZREM", key.dispatch, arg.runId)
+  if scope ~= "run" then redis.call("ZADD", key.parked, 0, scope .. "\n" .. arg.runId) end
+  unset("token", "worker", "suspension")
+  set("parked", scope, "parkedBy", json)
+  move("paused")
+  event("run.paused", ',"pause":' .. json)
+end
+
+-- Queued with a new wake; `at` is when to look again. Older wakes are stale from here on. Nothing where the run is paused: then it is parked.
 local function queue_again(at)
-  redis.call("ZADD", key.dispatch, at or now + LOOK_MS, arg.runId)
+  leave_parking()
   unset("token", "worker", "suspension", "notBeforeMs")
   run.wake = tonumber(run.wake) + 1
   set("wake", run.wake, "lookDelayMs", LOOK_MS)
+  local scope, json = pause_of()
+  if scope then return park(scope, json) end
+  redis.call("ZADD", key.dispatch, at or now + LOOK_MS, arg.runId)
   move("queued")
   return wake_job()
 end
+
+-- Back from `paused`, at the time it had to wait for if that is still to come. It joins the end of its queue: thousands may come at once.
+local function unpause()
+  local later = tonumber(run.notBeforeMs or 0) > now and tonumber(run.notBeforeMs) or nil
+  event("run.resumed", ',"because":"unpaused"')
+  local wake = queue_again(later)
+  if later then
+    set("notBeforeMs", later)
+    return nil
+  end
+  if wake then wake.continuation = false end
+  return wake
+end
+
+local function wake_json(wake) return wake and cjson.encode(wake) or "" end
 
 -- The names of the keys of the run's conversation, as its client wrote them into the record: record, queue, turns, index, id; or nil.
 local function conversation() return run.conversationKeys and cjson.decode(run.conversationKeys) end
@@ -134,7 +178,8 @@ end
 local function finish(status, extra, error_json)
   redis.call("ZREM", key.dispatch, arg.runId)
   redis.call("ZREM", key.timers, arg.runId)
-  unset("token", "worker", "suspension", "notBeforeMs")
+  leave_parking()
+  unset("token", "worker", "suspension", "notBeforeMs", "pause")
   if not error_json then unset("error") end
   redis.call("DEL", key.approvals)
   move(status)

@@ -1,11 +1,11 @@
 -- Stores a finished model or tool call, write-once. Accepted from superseded attempts: it is paid for.
--- KEYS 12 the journal of the fact's hop
+-- KEYS 14 the journal of the fact's hop
 -- ARGV token, hop, key, value (JSON), requests, inputTokens, cachedInputTokens, outputTokens, reasoningTokens, turns (0 or 1),
 --      event (JSON, "" for none), closesIntent ("" for none), journalNetMs (how long past the deadline the journal may stay)
--- Returns {"gone"} | {"recorded", "1" when new, the stored value when not new, "1" when the token is current, stop reason or ""}
+-- Returns {"gone"} | {"recorded", "1" when new, the stored value when not new, "1" when the token is current, stop reason or "", "1" when paused}
 -- Keeps I2, I4, I5 (a result closes its intent in the same step), I8 (nothing follows the final event), I12.
 local COUNTERS = { "requests", "inputTokens", "cachedInputTokens", "outputTokens", "reasoningTokens", "turns" }
-read({ "status", "token", "hop", "agent", "deadlineAtMs", "cancelRequested", "suspension", unpack(COUNTERS) })
+read({ "status", "token", "hop", "agent", "deadlineAtMs", "tenant", "pause", "cancelRequested", "suspension", unpack(COUNTERS) })
 if not run.status then return { "gone" } end
 local current = run.status == "running" and run.token == arg.token
 local stop = ""
@@ -16,6 +16,7 @@ elseif run.status == "expired" or run.status == "cancelled" then
 end
 
 settling()
+local paused = current and pause_of() and "1" or "0"
 local new = redis.call("HSETNX", key.extra, arg.key, arg.value)
 if arg.closesIntent ~= "" and redis.call("HDEL", key.intents, arg.closesIntent) == 1 and run.suspension == "effect-unknown"
   and redis.call("HLEN", key.intents) == 0 then
@@ -24,7 +25,7 @@ if arg.closesIntent ~= "" and redis.call("HDEL", key.intents, arg.closesIntent) 
   queue_again(now)
 end
 if new == 0 then
-  return { "recorded", "0", redis.call("HGET", key.extra, arg.key), current and "1" or "0", stop }
+  return { "recorded", "0", redis.call("HGET", key.extra, arg.key), current and "1" or "0", stop, paused }
 end
 if redis.call("HLEN", key.extra) == 1 then
   redis.call("PEXPIREAT", key.extra, tonumber(run.deadlineAtMs) + tonumber(arg.journalNetMs))
@@ -34,4 +35,4 @@ for _, counter in ipairs(COUNTERS) do
 end
 if run.hop == arg.hop then set("journaled", run.hop) end
 if arg.event ~= "" and not FINAL[run.status] then append_event(arg.event) end
-return { "recorded", "1", "", current and "1" or "0", stop }
+return { "recorded", "1", "", current and "1" or "0", stop, paused }

@@ -6,7 +6,7 @@
 local run = redis.call("HMGET", KEYS[1], "status", "hop", "wake", "attempts", "turns", "queue")
 local status = run[1]
 if not status then return { "unknown" } end
-if status == "queued" or status == "running" or status == "suspended" then return { "live", status } end
+if status == "queued" or status == "running" or status == "suspended" or status == "paused" then return { "live", status } end
 if run[2] ~= ARGV[2] then return { "moved" } end
 
 redis.call("ZREM", KEYS[4], ARGV[3])

@@ -1,5 +1,5 @@
 -- Takes a person's word on a call whose effect is unknown, or on a diverged replay.
--- KEYS 12 the journal of hop ARGV.hop
+-- KEYS 14 the journal of hop ARGV.hop
 -- ARGV hop (as the caller read it), callId ("" for none), resolution, journalKey, value (JSON, for "ran"), journalNetMs, retentionMs
 -- Returns {"unknown"} | {"moved"} (the hop changed: read it again) | {"not-open"} | {"resolved", wake JSON or ""}
 -- Keeps I3, I5, I8.
@@ -33,4 +33,4 @@ if diverged or redis.call("HLEN", key.intents) > 0 and run.suspension == "effect
   return { "resolved", "" }
 end
 event("run.resumed", ',"because":' .. quote(arg.resolution))
-return { "resolved", cjson.encode(queue_again()) }
+return { "resolved", wake_json(queue_again()) }

@@ -1,5 +1,5 @@
 -- Stores a new run, queued with wake 0, and its first dispatch entry; behind other runs of its conversation it is suspended without one.
--- KEYS the run's; 12 (only with an idempotency key) idem
+-- KEYS the run's; 14 (only with an idempotency key) idem
 -- ARGV agent, queue ("" when the registry must tell), tenant, priority, items, context, metadata, settings (JSON), idempotencyKey ("" for none),
 --      inputHash, delayMs, deadlineMs, maxHops, idemTtlMs,
 --      conversation ("" for none), conversationKeys (JSON: names of its keys), maxWaiting

@@ -11,5 +11,5 @@ local stop = stop_reason()
 if lose_attempt() then return "" end
 if stop then return finish(stop) or "" end
 local wake = queue_again()
-set("takenBack", arg.token .. " " .. wake.wake)
-return cjson.encode(wake)
+if wake then set("takenBack", arg.token .. " " .. wake.wake) end
+return wake_json(wake)

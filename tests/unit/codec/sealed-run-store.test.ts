@@ -170,6 +170,25 @@ describe("values in their places", () => {
   });
 });
 
+test("why a run, an agent or a tenant is paused is sealed below and whole above, in the run, its events and the list of pauses", async () => {
+  const { store } = memory();
+  const sealed = createSealedRunStore(store, rotated);
+  const [own, parked] = [submission(), submission()];
+  for (const wanted of [own, parked]) await sealed.submit(wanted);
+  await sealed.pause(own.runId, { by: "ann", reason: "secret-1" });
+  await sealed.pauseScope({ tenant: "acme" }, { by: "ann", reason: "secret-2" });
+  await sealed.begin(beginOf(parked.runId, "a", 0));
+  expect(await sealed.get(own.runId)).toMatchObject({ pause: { reason: "secret-1" } });
+  expect(await sealed.get(parked.runId)).toMatchObject({ pause: { reason: "secret-2" } });
+  expect(await sealed.pauses()).toMatchObject([{ pause: { reason: "secret-2" } }]);
+  expect(await sealed.pause(own.runId, { by: "bob" })).toMatchObject({ pause: { reason: "secret-1" } });
+  expect(await sealed.pauseScope({ tenant: "acme" }, { by: "bob" })).toMatchObject({ pause: { reason: "secret-2" } });
+  expect(await sealed.resume(parked.runId)).toMatchObject({ status: "held", pause: { reason: "secret-2" } });
+  expect(JSON.stringify(await sealed.events(parked.runId, "0-0", 100))).toContain("secret-2");
+  const below = await Promise.all([own.runId, parked.runId].map(async (id) => [await store.get(id), await store.events(id, "0-0", 100)]));
+  expect(JSON.stringify([below, await store.pauses()])).not.toContain("secret");
+});
+
 test("live text is read from any offset, whole chunks or not, before and after sealing began", async () => {
   const plain = createMemoryLiveText();
   const live = createSealedLiveText(plain, old);
@@ -202,6 +221,10 @@ test("every part of the port was thought about: what carries a user's values is 
     "end",
     "resolve",
     "decide",
+    "pause",
+    "resume",
+    "pauseScope",
+    "pauses",
     "get",
     "output",
     "items",
@@ -212,6 +235,8 @@ test("every part of the port was thought about: what carries a user's values is 
   const passed = [
     "renew",
     "cancel",
+    "resumeScope",
+    "unpark",
     "watch",
     "watchStops",
     "due",

@@ -146,7 +146,7 @@ describe("docs/architecture.md", () => {
 
   test("its chart has every state, and every script that it labels an arrow with exists", () => {
     const chart = codeBlocks(page).find(({ language }) => language === "mermaid")?.text ?? "";
-    const statuses = ["queued", "running", "suspended", "completed", "failed", "blocked", "refused", "cancelled", "expired"];
+    const statuses = ["queued", "running", "suspended", "paused", "completed", "failed", "blocked", "refused", "cancelled", "expired"];
     expect(statuses.filter((status) => !chart.includes(`--> ${status}`))).toEqual([]);
     const causes = [...chart.matchAll(/: ([\w-]+)/g)].map(([, script = ""]) => `src/redis/scripts/${script}.lua`);
     expect(causes.filter((file) => !existsSync(join(ROOT, file)))).toEqual([]);
