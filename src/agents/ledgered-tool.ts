@@ -19,10 +19,13 @@ type Invoke = FunctionTool["invoke"];
 /** `Agent.asTool()` adds `on` to the tool it returns; plain function tools have none. */
 const isAgentTool = (tool: FunctionTool): boolean => "on" in tool && typeof tool.on === "function";
 
+/** By original. A derived tool finds its hop when it is called, so one serves all hops. */
+const derivedTools = new WeakMap<Tool, Tool>();
+
 /** The tool as it runs inside a hop. Hosted tools run at the provider, within a journaled model call. */
-export function ledgeredTool(tool: Tool, cache: WeakMap<Tool, Tool>): Tool {
+export function ledgeredTool(tool: Tool): Tool {
   if (tool.type !== "function") return tool;
-  const known = cache.get(tool);
+  const known = derivedTools.get(tool);
   if (known !== undefined) return known;
   const derived: FunctionTool = Object.create(tool, {
     invoke: { value: isAgentTool(tool) ? placedInvoke(tool) : ledgeredInvoke(tool), enumerable: true },
@@ -33,7 +36,7 @@ export function ledgeredTool(tool: Tool, cache: WeakMap<Tool, Tool>): Tool {
     // A static answer is kept as it is: the SDK knows the predicates that it made itself from a boolean.
     ...(hasDynamicFunctionToolApprovalPolicy(tool) ? { needsApproval: { value: parsedApproval(tool), enumerable: true } } : {}),
   });
-  cache.set(tool, derived);
+  derivedTools.set(tool, derived);
   return derived;
 }
 

@@ -4,7 +4,7 @@
  * derived copy can reach. See docs/decisions/0002-seams-into-the-agents-sdk.md.
  */
 import { Agent, type ModelProvider, Runner, RunState } from "@openai/agents";
-import type { AgentInputItem, Tool } from "@openai/agents";
+import type { AgentInputItem } from "@openai/agents";
 import { withHopGuardrails } from "./hop-guardrails.ts";
 import { currentScope, type HopState, runInScope, type Scope } from "./hop-state.ts";
 import { journaledModel, journaledProvider } from "./journaled-model.ts";
@@ -24,8 +24,7 @@ export function installSeams(): void {
   const getAllTools = Agent.prototype.getAllTools;
   Agent.prototype.getAllTools = async function (...args) {
     const tools = await getAllTools.apply(this, args);
-    const scope = currentScope();
-    return scope === undefined ? tools : tools.map((tool) => ledgered(scope.hop, tool));
+    return currentScope() === undefined ? tools : tools.map(ledgeredTool);
   };
   const run = Runner.prototype.run;
   // `run` is overloaded; what is passed on is exactly what came in.
@@ -44,14 +43,6 @@ export function installSeams(): void {
     );
   };
   Runner.prototype.run = nested as typeof run;
-}
-
-const ledgers = new WeakMap<HopState, WeakMap<Tool, Tool>>();
-
-function ledgered(hop: HopState, tool: Tool): Tool {
-  const cache = ledgers.get(hop) ?? new WeakMap<Tool, Tool>();
-  ledgers.set(hop, cache);
-  return ledgeredTool(tool, cache);
 }
 
 /** A nested agent's runner inherits the hop's provider; one made by the user, or the process-wide one, does not. */
