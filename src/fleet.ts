@@ -16,6 +16,7 @@ import { parseModelEnv } from "./models/env.ts";
 import { patientProvider } from "./models/patience.ts";
 import { createModelProvider, type ModelProviderOptions } from "./models/provider.ts";
 import { createBullWakeQueue } from "./producers/bull-wake-queue.ts";
+import type { Conversations } from "./producers/conversations.ts";
 import { createRunProducer, type RunProducer, type RunRequest, type Submitted } from "./producers/run-producer.ts";
 import type { RunHandle } from "./producers/run-handle.ts";
 import type { SubmitOptions } from "./producers/submission.ts";
@@ -91,6 +92,7 @@ export interface Fleet<M extends AgentMap = AgentMap> extends AsyncDisposable {
     options?: SubmitOptions,
   ): Promise<RunHandle<AgentsIn<M>>>;
   submitMany(requests: Iterable<RunRequest<AgentsIn<M>>> | AsyncIterable<RunRequest<AgentsIn<M>>>): AsyncIterable<Submitted<AgentsIn<M>>>;
+  readonly conversations: Conversations;
   /** Attaches to a run by its id. */
   run(id: string): RunHandle<AgentsIn<M>>;
   /** Starts taking work in this process. @throws FleetError for a Redis, a model or an option that will not do. */
@@ -114,6 +116,9 @@ export function createFleet<const M extends AgentMap>(options: FleetOptions<M>):
     options,
     submit: (agent, input, submitOptions) => producer().submit(agent, input, submitOptions),
     submitMany: (requests) => producer().submitMany(requests),
+    get conversations() {
+      return producer().conversations;
+    },
     run: (id) => producer().run(id),
     async worker(workerOptions = {}) {
       const worker = await openWorker(options, workerOptions, catalog, clock);

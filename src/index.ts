@@ -17,6 +17,11 @@ export { createLog, type Log, type LogLevel } from "./telemetry/log.ts";
 export { type Call, currentCall } from "./agents/hop-state.ts";
 export { type LostCall, type Reconciled, type ToolPolicy, toolPolicy } from "./agents/tool-policy.ts";
 
+// Conversations
+export { createSession, type SessionOptions } from "./agents/session.ts";
+export type { Conversations } from "./producers/conversations.ts";
+export type { ConversationInfo, ConversationTurn } from "./protocol/conversation.ts";
+
 // Runs
 export { RunError, type HandleResolution, type RunHandle, type RunStatusReport, type WaitOptions } from "./producers/run-handle.ts";
 export type { FollowOptions } from "./producers/follow.ts";

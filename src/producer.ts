@@ -21,6 +21,7 @@ import { DEFAULT_PREFIX } from "./redis/keys.ts";
 import { createRedisLiveText } from "./redis/redis-live-text.ts";
 import { createRedisRunStore } from "./redis/redis-run-store.ts";
 
+export type { Conversations } from "./producers/conversations.ts";
 export { RunError } from "./producers/run-handle.ts";
 export type { HandleResolution, RunHandle, RunStatusReport, WaitOptions } from "./producers/run-handle.ts";
 export type { RunProducer, RunRequest, Submitted } from "./producers/run-producer.ts";

@@ -2,6 +2,7 @@
 import { Command, CommanderError } from "commander";
 import { FleetError, isFleetError } from "../protocol/errors.ts";
 import { RELEASE } from "../release.ts";
+import { addConversations } from "./commands/conversations.ts";
 import { addDemo } from "./commands/demo.ts";
 import { addDev } from "./commands/dev.ts";
 import { addDoctor } from "./commands/doctor.ts";
@@ -16,7 +17,7 @@ import { EXIT, exitCodeHelp, exitCodeOf } from "./exit-codes.ts";
 /** Adds one command; its action hands its exit code to `exit`. */
 export type AddCommand = (program: Command, context: CliContext, exit: (code: number) => void) => void;
 
-const COMMANDS: readonly AddCommand[] = [addSubmit, addRuns, addPause, addResume, addWorker, addDev, addDemo, addDoctor, addInit];
+const COMMANDS: readonly AddCommand[] = [addSubmit, addRuns, addConversations, addPause, addResume, addWorker, addDev, addDemo, addDoctor, addInit];
 
 /** Runs one command line, without the program's own name. Never throws; resolves with the exit code. */
 export async function runCli(argv: readonly string[], context: CliContext): Promise<number> {

@@ -44,7 +44,9 @@ export function drawRun({ run, events, output }: RunView): string[] {
   const tookMs = (run.finishedAtMs ?? run.updatedAtMs) - run.createdAtMs;
   const lines = [
     `${run.runId}  ${stateOf(run)}  ${oneLine(run.entryAgent, 64)}${run.agent === run.entryAgent ? "" : ` → ${oneLine(run.agent, 64)}`}`,
-    `tenant ${run.tenant} · queue ${run.queue}${run.idempotencyKey === undefined ? "" : ` · key ${oneLine(run.idempotencyKey, 64)}`}`,
+    `tenant ${run.tenant} · queue ${run.queue}${run.idempotencyKey === undefined ? "" : ` · key ${oneLine(run.idempotencyKey, 64)}`}${
+      run.conversation === undefined ? "" : ` · conversation ${run.conversation}`
+    }`,
     [plural(run.hop + 1, "hop"), plural(run.attempts, "attempt"), plural(run.turns, "turn"), formatUsage(run.usage), formatMs(tookMs)].join(
       " · ",
     ),

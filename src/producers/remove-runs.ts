@@ -13,6 +13,8 @@ export interface RemoveDeps {
 
 export interface TenantRemoval {
   readonly removed: number;
+  /** Conversations that were deleted. Those of live runs were left alone. */
+  readonly conversations: number;
   /** Runs that are not over, which were left alone. */
   readonly live: number;
 }
@@ -21,6 +23,7 @@ export interface TenantRemoval {
 export interface TenantCount {
   readonly final: number;
   readonly live: number;
+  readonly conversations: number;
 }
 
 const RUNS_AT_ONCE = 200;
@@ -69,7 +72,21 @@ export async function removeTenant(deps: RemoveDeps, tenant: string): Promise<Te
     removed += gone.length;
   }
   await reach(deps.store.forgetIdempotencyKeys(tenant));
-  return { removed, live };
+  return { removed, live, conversations: await removeConversations(deps.store, tenant) };
+}
+
+async function removeConversations({ conversations }: RunStore, tenant: string): Promise<number> {
+  let removed = 0;
+  // What is deleted stands on no later page: only those that are left are passed by.
+  for (let before: string | undefined; ; ) {
+    const page = await reach(conversations.list({ tenant, limit: RUNS_AT_ONCE, ...(before === undefined ? {} : { before }) }));
+    for (const { id } of page) {
+      const { status } = await reach(conversations.remove({ tenant, id }));
+      if (status === "removed") removed += 1;
+      if (status === "busy") before = id;
+    }
+    if (page.length < RUNS_AT_ONCE) return removed;
+  }
 }
 
 export async function countTenant(store: RunStore, tenant: string): Promise<TenantCount> {
@@ -80,7 +97,13 @@ export async function countTenant(store: RunStore, tenant: string): Promise<Tena
       else live += 1;
     }
   }
-  return { final, live };
+  let conversations = 0;
+  for (let before: string | undefined; ; ) {
+    const page = await reach(store.conversations.list({ tenant, limit: RUNS_AT_ONCE, ...(before === undefined ? {} : { before }) }));
+    conversations += page.length;
+    before = page.at(-1)?.id;
+    if (page.length < RUNS_AT_ONCE) return { final, live, conversations };
+  }
 }
 
 async function* pagesOf(store: RunStore, tenant: string): AsyncGenerator<{ readonly runId: string; readonly final: boolean }[], void> {

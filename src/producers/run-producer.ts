@@ -17,6 +17,7 @@ import type { WakeQueue } from "../protocol/wake-queue.ts";
 import { reach } from "./backend.ts";
 import { type CancelFilter, cancelMany, type CancelledMany, countCancellable } from "./cancel-many.ts";
 import { closestFirst } from "./closest.ts";
+import { type Conversations, createConversations } from "./conversations.ts";
 import { countTenant, removeRun, removeTenant, type TenantCount, type TenantRemoval } from "./remove-runs.ts";
 import { pauseScope, resumeScope, type ScopePaused, type ScopeResumed } from "./pause-scopes.ts";
 import { createRunHandle, type RunDeps, type RunHandle } from "./run-handle.ts";
@@ -56,6 +57,7 @@ export type Submitted<A extends FleetTypes = FleetTypes> =
   | { readonly index: number; readonly error: FleetError };
 
 export interface RunProducer<A extends FleetTypes = FleetTypes> {
+  readonly conversations: Conversations;
   /** @throws FleetError AGENT_UNKNOWN, NO_WORKERS, IDEMPOTENCY_CONFLICT, INPUT_INVALID, INPUT_TOO_LARGE, BACKEND_UNREACHABLE and more. */
   submit<Name extends AgentName<A>>(agent: Name, input: InputOf<A, Name>, options?: SubmitOptions): Promise<RunHandle<A>>;
   /**
@@ -68,7 +70,7 @@ export interface RunProducer<A extends FleetTypes = FleetTypes> {
   run(id: string): RunHandle<A>;
   /** Deletes a run that is over, with all that is kept of it. @throws FleetError RUN_UNKNOWN, RUN_LIVE, BACKEND_UNREACHABLE. */
   remove(id: string): Promise<void>;
-  /** Deletes all runs of a tenant that are over, in batches; `live` says how many were left because they are not. */
+  /** Deletes all runs and conversations of a tenant that are over, in batches; `live` says how many runs were left because they are not. */
   removeTenant(tenant: string): Promise<TenantRemoval>;
   /** What `removeTenant` would find now. */
   countTenant(tenant: string): Promise<TenantCount>;
@@ -121,6 +123,7 @@ export function createRunProducer<A extends FleetTypes = FleetTypes>(deps: RunPr
   }
 
   return {
+    conversations: createConversations(store, defaults.tenant),
     run,
     remove: (id) => removeRun(deps, id),
     removeTenant: (tenant) => removeTenant(deps, tenant),

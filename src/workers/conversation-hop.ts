@@ -102,7 +102,7 @@ function checkSize(id: string, kept: readonly ConversationTurn[]): void {
     `Expected conversation ${id} to hold at most ${LIMITS.conversationBytes} bytes; it holds ${bytes}.`,
     {
       at: "conversation",
-      remedy: "shorten it, or have the fleet compact conversations",
+      remedy: `flotilla conversations trim ${id} --keep-turns 20, or let the fleet compact conversations`,
     },
   );
 }

@@ -103,8 +103,8 @@ describe("deletion", { tags: ["redis"] }, () => {
     await redis.set(`{${bundle.prefix}:0}:idem:acme:${"0".repeat(64)}`, `${swept.id} hash`);
     const live = await fleet.submit("opener", "waits", { tenant: "acme", idempotencyKey: "waits" });
 
-    expect(await producer.countTenant("acme")).toEqual({ final: 3, live: 1 });
-    expect(await producer.removeTenant("acme")).toEqual({ removed: 3, live: 1 });
+    expect(await producer.countTenant("acme")).toEqual({ final: 3, live: 1, conversations: 0 });
+    expect(await producer.removeTenant("acme")).toEqual({ removed: 3, live: 1, conversations: 0 });
     expect(
       await keysHolding(
         redis,
@@ -116,12 +116,40 @@ describe("deletion", { tags: ["redis"] }, () => {
     for (const { id } of neighbours) expect(await producer.run(id).result()).toMatchObject({ status: "completed" });
 
     await live.cancel();
-    expect(await producer.removeTenant("acme")).toEqual({ removed: 1, live: 0 });
+    expect(await producer.removeTenant("acme")).toEqual({ removed: 1, live: 0, conversations: 0 });
     const left = [...(await contentsOf(redis))].filter(([key]) => key.startsWith(`{${bundle.prefix}:0}`));
     // Tenants are made of letters, digits and . _ @ -: `acme.b` is another one.
     const named = left.filter(([key, value]) => /(?:^|[^\w.@-])acme(?:$|[^\w.@-])/.test(`${key} ${value}`));
     expect(named).toEqual([]);
     expect(left.some(([, value]) => value.includes("acme.b"))).toBe(true);
+  });
+
+  test("a deleted tenant's conversations go too, but for those of live runs; deleting only the runs leaves them", async () => {
+    const { bundle, fleet, producer, redis } = await setup();
+    const worker = await fleet.worker(bundle.workerOptions);
+    const word = newWord();
+    const said = async (tenant: string, conversation: string) => {
+      const run = await fleet.submit("opener", `Do ${word}`, { tenant, conversation });
+      expect(await run.result()).toMatchObject({ status: "completed" });
+      return run;
+    };
+    const runs = [await said("acme", "over"), await said("acme", "over"), await said("acme", "live")];
+    await said("acme.b", "over");
+    await worker.close();
+    for (const run of runs) await producer.remove(run.id);
+    expect(await producer.conversations.items("over", { tenant: "acme" })).not.toEqual([]);
+    const live = await fleet.submit("opener", "waits", { tenant: "acme", conversation: "live" });
+    await expect(producer.conversations.delete("live", { tenant: "acme" })).rejects.toMatchObject({ code: "CONVERSATION_BUSY" });
+    expect(await producer.countTenant("acme")).toEqual({ final: 0, live: 1, conversations: 2 });
+    expect(await producer.removeTenant("acme")).toEqual({ removed: 0, live: 1, conversations: 1 });
+    await live.cancel();
+    expect(await producer.removeTenant("acme")).toEqual({ removed: 1, live: 0, conversations: 1 });
+    const holding = await keysHolding(redis, [word]);
+    expect(holding.filter((key) => key.includes("conversation"))).toEqual([`{${bundle.prefix}:0}:conversation:acme.b:over:turns`]);
+    const named = [...(await contentsOf(redis)).keys()].filter(
+      (key) => key.startsWith(`{${bundle.prefix}:0}`) && /conversations?:acme(?:$|:)/.test(key),
+    );
+    expect(named).toEqual([]);
   });
 
   test("more runs than one batch holds are deleted, and a second time there is nothing to do", async () => {
@@ -135,8 +163,8 @@ describe("deletion", { tags: ["redis"] }, () => {
     const ids: string[] = [];
     for await (const answer of fleet.submitMany(requests)) if ("run" in answer) ids.push(answer.run.id);
     for (const id of ids) await producer.run(id).cancel();
-    expect(await producer.removeTenant("bulk")).toEqual({ removed: 250, live: 0 });
-    expect(await producer.removeTenant("bulk")).toEqual({ removed: 0, live: 0 });
+    expect(await producer.removeTenant("bulk")).toEqual({ removed: 250, live: 0, conversations: 0 });
+    expect(await producer.removeTenant("bulk")).toEqual({ removed: 0, live: 0, conversations: 0 });
     const left = [...(await contentsOf(redis)).keys()].filter(
       (key) => key.startsWith(`{${bundle.prefix}:0}`) && /r0-|idem|dispatch|timers|retention|index/.test(key),
     );
@@ -159,7 +187,7 @@ describe("deletion", { tags: ["redis"] }, () => {
     expect(await producer.run(two.id).status()).toMatchObject({ status: "completed" });
     const done = await cli("runs", "delete", "--tenant", "acme", "--yes", "--json");
     expect(done.code).toBe(0);
-    expect(JSON.parse(done.out)).toEqual({ tenant: "acme", removed: 1, live: 0 });
+    expect(JSON.parse(done.out)).toEqual({ tenant: "acme", removed: 1, live: 0, conversations: 0 });
 
     const waiting = await fleet.submit("opener", "later", { tenant: "acme", delayMs: 60_000 });
     const refused = await cli("runs", "delete", "--tenant", "acme", "--yes");

@@ -46,19 +46,22 @@ async function deleteTenant(context: CliContext, tenant: string, { yes, json }: 
       context.io.say("Nothing was deleted.");
       return EXIT.failed.code;
     }
-    const { removed, live } = await producer.removeTenant(tenant);
-    context.io.out(json === true ? JSON.stringify({ tenant, removed, live }) : `${plural(removed, "run")} of ${tenant} deleted`);
+    const { removed, live, conversations } = await producer.removeTenant(tenant);
+    const told = `${plural(removed, "run")}${alsoConversations(conversations)} of ${tenant} deleted`;
+    context.io.out(json === true ? JSON.stringify({ tenant, removed, live, conversations }) : told);
     if (live === 0) return EXIT.ok.code;
     context.io.say(`${plural(live, "run")} not over and left: cancel them (flotilla runs ls --tenant ${tenant}), then delete again.`);
     return EXIT.failed.code;
   });
 }
 
+const alsoConversations = (count: number): string => (count === 0 ? "" : ` and ${plural(count, "conversation")}`);
+
 /** @throws FleetError USAGE where nobody can be asked. */
 async function isMeant({ io }: CliContext, producer: Producer, tenant: string, yes: boolean): Promise<boolean> {
-  const { final, live } = await producer.countTenant(tenant);
+  const { final, live, conversations } = await producer.countTenant(tenant);
   const left = live === 0 ? "" : `; ${plural(live, "run")} not over will be left`;
-  io.say(`${plural(final, "run")} of tenant ${tenant} will be deleted for good${left}.`);
+  io.say(`${plural(final, "run")}${alsoConversations(conversations)} of tenant ${tenant} will be deleted for good${left}.`);
   if (yes) return true;
   const answer = await io.ask("Delete? [y/N] ");
   if (answer !== undefined) return /^y(es)?$/i.test(answer.trim());

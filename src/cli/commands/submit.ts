@@ -22,6 +22,7 @@ interface SubmitFlags {
   readonly priority?: Priority;
   readonly delay?: number;
   readonly deadline?: number;
+  readonly conversation?: string;
 }
 
 export function addSubmit(program: Command, context: CliContext, exit: (code: number) => void): void {
@@ -34,6 +35,7 @@ export function addSubmit(program: Command, context: CliContext, exit: (code: nu
     .option("--json", "print JSON")
     .option("--tenant <tenant>", "whose run it is")
     .option("--key <key>", "idempotency key: the same key and input find the run that is there")
+    .option("--conversation <id>", "wait for its earlier runs, be shown what they left, and add to it")
     .option("--schema <file>", "a JSON schema file that the output must match")
     .option("--settings <json>", "the agent's settings for this run, a JSON object")
     .option("--context <json>", "the run's context, a JSON object")
@@ -80,7 +82,7 @@ async function inputText({ io }: CliContext, input: string | undefined): Promise
 }
 
 async function submitOptions(flags: SubmitFlags): Promise<SubmitOptions> {
-  const { tenant, key, schema, settings, context, metadata, priority, delay, deadline } = flags;
+  const { tenant, key, schema, settings, context, metadata, priority, delay, deadline, conversation } = flags;
   return {
     ...(tenant === undefined ? {} : { tenant }),
     ...(key === undefined ? {} : { idempotencyKey: key }),
@@ -90,6 +92,7 @@ async function submitOptions(flags: SubmitFlags): Promise<SubmitOptions> {
     ...(priority === undefined ? {} : { priority }),
     ...(delay === undefined ? {} : { delayMs: delay }),
     ...(deadline === undefined ? {} : { deadlineMs: deadline }),
+    ...(conversation === undefined ? {} : { conversation }),
   };
 }
 

@@ -98,6 +98,9 @@ interface CommandLine {
 }
 
 /** `flotilla runs show <run> --json` is the command `runs show` with one option. Found at the start of a span or line, and behind npm or npx. */
+/** Commands whose next word is a command, too. */
+const GROUPS = new Set(["runs", "conversations"]);
+
 function commandLines(code: string): CommandLine[] {
   const match = /^(?:\w+=\S+ )*(?:npx )?flotilla(?: (.*))?$/.exec(code.replace("npm run flotilla -- ", "flotilla "));
   if (match === null) return [];
@@ -105,7 +108,7 @@ function commandLines(code: string): CommandLine[] {
   // Names only: what comes behind the first placeholder, option or path are arguments.
   const end = parts.findIndex((part) => !/^[a-z]+$/.test(part));
   const names = end === -1 ? parts : parts.slice(0, end);
-  const words = names.slice(0, names[0] === "runs" ? 2 : 1);
+  const words = names.slice(0, GROUPS.has(names[0] ?? "") ? 2 : 1);
   return [{ words, options: parts.filter((part) => /^--[a-z-]+$/.test(part)) }];
 }
 
