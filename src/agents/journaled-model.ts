@@ -209,6 +209,8 @@ export const textOf = (response: ModelResponse): string =>
     )
     .join("");
 
+const RUN_MARK_CHARS = 10;
+
 /**
  * Call ids are made anew: some providers reuse theirs, and the SDK then skips the call in silence. They name the call's place and the attempt
  * that sampled it, and are journaled with it: a replay finds the same ids, while a turn that is sampled anew gets others, so that neither an
@@ -216,9 +218,11 @@ export const textOf = (response: ModelResponse): string =>
  */
 function renameCalls(call: PendingCall, output: ModelResponse["output"]): ModelResponse["output"] {
   const frame = call.frame.id === TOP_FRAME ? "" : `f${call.frame.id.replace(".", "x")}`;
-  const { hop, attempt } = call.hop.identity;
+  const { hop, attempt, runId, conversation } = call.hop.identity;
   const prefix = `call_h${hop}a${attempt}${frame}t${call.index}`;
-  return output.map((item, position) => (item.type === "function_call" ? { ...item, callId: `${prefix}_${position}` } : item));
+  // What earlier runs of a conversation called stands in the same transcript. The end of a run id is its random part.
+  const mark = conversation === undefined ? "" : `_${runId.slice(-RUN_MARK_CHARS)}`;
+  return output.map((item, position) => (item.type === "function_call" ? { ...item, callId: `${prefix}_${position}${mark}` } : item));
 }
 
 /** The place is free: the call was not answered. */

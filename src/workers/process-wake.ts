@@ -222,7 +222,7 @@ async function run(deps: WakeDeps, attempt: Attempt, held: HeldRun, prepared: Pr
     return await runHop({
       entry,
       agent: entry.agent,
-      identity: { runId, hop, attempt: number, agent, tenant, turnsBefore },
+      identity: { runId, hop, attempt: number, agent, tenant, turnsBefore, conversation: attempt.conversation },
       transcript: conversation === undefined ? own : [...conversation.before, ...own],
       summary: conversation?.summary,
       context,

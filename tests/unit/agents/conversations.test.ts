@@ -65,6 +65,18 @@ test("conversation: a run that fails or is cancelled leaves no half turn", async
   expect(await keptIn(fleet.store)).toEqual([first.id, last.id]);
 });
 
+test("conversation: each run's tool calls have ids of their own, so that none is taken for one of an earlier run", async () => {
+  const ran: string[] = [];
+  const model = new ScriptedModel([call("step"), say("one"), call("step"), say("two"), call("step"), say("three")]);
+  const a = new Agent({ name: "a", model: "m", tools: [toolPolicy(counted("step", ran), { onCrash: "idempotent" })] });
+  const fleet = testFleet(createFleet({ agents: { a } }), { models: { m: model } });
+  for (const input of ["1", "2", "3"]) expect(await fleet.complete("a", input, { conversation })).toMatchObject({ status: "completed" });
+  expect(ran).toHaveLength(3);
+  const items = await fleet.conversations.items(conversation);
+  const called = items.flatMap((item) => (JSON.stringify(item).includes('"function_call"') ? [(item as { callId: string }).callId] : []));
+  expect(new Set(called).size).toBe(3);
+});
+
 test("conversation: who dies between the end and the wake of the next run leaves that to the reconciler", async () => {
   let died = false;
   const { fleet } = single([say("one"), say("two")], (store) => ({
