@@ -1,7 +1,8 @@
 /** The protocol under a seeded scheduler: what must hold whatever dies, is lost, comes twice or waits. See docs/how-to/simulation.md. */
 import { expect, test } from "vitest";
 import { INVARIANTS, type InvariantName, noCounts } from "../../tools/simulate/invariants.ts";
-import { type Mutant, MUTANTS } from "../../tools/simulate/mutants.ts";
+import type { Mutant } from "../../tools/simulate/mutant.ts";
+import { MUTANTS } from "../../tools/simulate/mutants.ts";
 import { runSeed, shrink } from "../../tools/simulate/run-seed.ts";
 
 const SEEDS = 2_000;

@@ -53,6 +53,12 @@ export const INVARIANTS = {
   "one-run-per-idempotency-key": "an idempotency key never makes two runs (I12)",
   "same-key-finds-the-first-run": "a repeated submit is answered with the first run's id (I12)",
   "other-input-is-a-conflict": "another input under a known idempotency key is refused",
+  // Conversations.
+  "turns-are-taken-in-order":
+    "a run of a conversation begins only when it stands first among those that are not over, in the order of their submits",
+  "no-turn-is-lost-or-doubled": "a conversation holds exactly the turns of its completed runs, each once, in the order in which they ended",
+  "turns-are-whole": "a turn is its run's input and all that came of it",
+  "earlier-turns-are-shown": "an attempt is shown what the completed runs before it left, and nothing else",
   // Stopping.
   "cancelled-runs-do-not-complete": "a run whose cancel was acknowledged never completes",
   "expiry-is-after-the-deadline": "no run expires before its deadline",

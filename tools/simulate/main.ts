@@ -8,7 +8,8 @@
 import { parseArgs } from "node:util";
 import { systemClock } from "../../src/clock.ts";
 import { type CheckCounts, INVARIANTS, noCounts } from "./invariants.ts";
-import { type Mutant, MUTANTS } from "./mutants.ts";
+import type { Mutant } from "./mutant.ts";
+import { MUTANTS } from "./mutants.ts";
 import { runSeed, type SeedReport, shrink } from "./run-seed.ts";
 
 const PROGRESS_EVERY_MS = 5_000;

@@ -102,6 +102,31 @@ function checkFailure(
   );
 }
 
+/** The turn is handed on in the step in which a run ends, and nothing but completion leaves anything. */
+export function checkConversations({ checker, world }: Monitor): void {
+  const { check } = checker;
+  const runs = [...world.runs.values()];
+  for (const { tenant, id, queue, turns } of world.conversations.values()) {
+    const mine = runs.filter(({ info }) => info.tenant === tenant && info.conversation === id);
+    const open = mine.filter(({ info }) => !isFinal(info.status)).map(({ info }) => info.runId);
+    check("turns-are-taken-in-order", queue.join() === open.join(), () => `${queue.join()} wait in ${id}; not over are ${open.join()}`);
+    const waiting = mine.filter(({ info }) => info.suspension === "conversation");
+    const early = mine.find(({ info }) => info.status === "running" && info.runId !== queue[0]);
+    check("turns-are-taken-in-order", early === undefined, () => `run ${early?.info.runId} runs; the turn is ${queue[0]}'s`);
+    const idle = waiting.find((run) => (run.lookAtMs !== undefined) !== (run.info.runId === queue[0]));
+    check("runnable-runs-are-dispatched", idle === undefined, () => `run ${idle?.info.runId} waits; the turn is ${queue[0]}'s`);
+    const completed = mine.filter(({ info }) => info.status === "completed");
+    const kept = turns.map((turn) => turn.id).join();
+    // They end in the order of their submits, because they take turns in it.
+    const wanted = completed.map(({ info }) => info.runId).join();
+    check("no-turn-is-lost-or-doubled", kept === wanted, () => `${id} holds turns of ${kept}; completed are ${wanted}`);
+    for (const [index, turn] of turns.entries()) {
+      const own = JSON.stringify((completed[index]?.items ?? []).flatMap((chunk) => JSON.parse(chunk) as unknown[]));
+      check("turns-are-whole", turn.itemsJson === own, () => `the turn of ${turn.id} is ${turn.itemsJson}, its run's items are ${own}`);
+    }
+  }
+}
+
 export function checkDispatch({ checker, world }: Monitor, account: Account, run: MemoryRun): void {
   const { check } = checker;
   const { info, lookAtMs, timerAtMs, token } = run;
@@ -115,6 +140,8 @@ export function checkDispatch({ checker, world }: Monitor, account: Account, run
     );
     return;
   }
+  // Of who waits for a turn, `checkConversations` knows whether it has come.
+  if (info.suspension === "conversation") return;
   const waits = info.status === "suspended" && info.suspension !== "lane";
   if (waits)
     check("waiting-runs-are-not-dispatched", lookAtMs === undefined && info.worker === undefined, () => `${at()} with a dispatch entry`);

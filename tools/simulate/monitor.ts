@@ -6,7 +6,7 @@ import { isFinal, NO_USAGE, type RunStatus, type Usage } from "../../src/protoco
 import type { MemoryRun, MemoryWorld } from "../../src/testing/memory-run-state.ts";
 import type { Checker } from "./invariants.ts";
 import type { Outside } from "./outside.ts";
-import { checkDispatch, checkEvents } from "./monitor-checks.ts";
+import { checkConversations, checkDispatch, checkEvents } from "./monitor-checks.ts";
 
 export interface AttemptAccount {
   readonly token: string;
@@ -82,6 +82,7 @@ export function createMonitor(parts: Pick<Monitor, "checker" | "world" | "outsid
     },
     look() {
       for (const [runId, run] of parts.world.runs) lookAt(monitor, monitor.account(runId), run);
+      checkConversations(monitor);
     },
   };
   return monitor;

@@ -5,55 +5,10 @@
 import type { LiveText, RunStore } from "../../src/protocol/run-store.ts";
 import type { WakeQueue } from "../../src/protocol/wake-queue.ts";
 import { isFinal } from "../../src/protocol/run.ts";
-import { appendEvent, type MemoryRun, type MemoryWorld, stamp } from "../../src/testing/memory-run-state.ts";
+import { appendEvent, type MemoryWorld, stamp } from "../../src/testing/memory-run-state.ts";
 import type { MemoryWakeQueue } from "../../src/testing/memory-wake-queue.ts";
-import type { InvariantName } from "./invariants.ts";
-
-export interface Mutant {
-  readonly what: string;
-  readonly caughtBy: readonly InvariantName[];
-  readonly store?: (store: RunStore, world: MemoryWorld) => RunStore;
-  readonly queue?: (queue: MemoryWakeQueue) => MemoryWakeQueue;
-  readonly live?: (live: LiveText) => LiveText;
-  readonly reconciles?: boolean;
-}
-
-/** Each command begins with what names its run. Reason for the casts below: what came in is passed on unchanged. */
-type Arguments = [first: string | { readonly runId?: string; readonly token?: string }, ...rest: unknown[]];
-
-/** Does something to the run behind the back of one command. */
-const after =
-  (
-    operation: "submit" | "begin" | "record" | "openIntent" | "end" | "decide" | "cancel" | "look",
-    change: (run: MemoryRun, world: MemoryWorld) => void,
-  ) =>
-  (store: RunStore, world: MemoryWorld): RunStore => ({
-    ...store,
-    // The wrapped command takes and gives what the store's own does; only the state behind it is touched.
-    [operation]: async (...args: Arguments) => {
-      const reply: unknown = await store[operation](...(args as [never, never, never]));
-      const [first] = args;
-      const run = world.runs.get(typeof first === "string" ? first : (first.runId ?? ""));
-      if (run !== undefined) change(run, world);
-      return reply;
-    },
-  });
-
-const before =
-  (
-    operation: "begin" | "record" | "openIntent" | "end" | "look" | "cancel",
-    change: (run: MemoryRun, token: string, world: MemoryWorld) => void,
-  ) =>
-  (store: RunStore, world: MemoryWorld): RunStore => ({
-    ...store,
-    // As in `after`.
-    [operation]: (...args: Arguments) => {
-      const [first] = args;
-      const run = world.runs.get(typeof first === "string" ? first : (first.runId ?? ""));
-      if (run !== undefined) change(run, typeof first === "string" ? "" : (first.token ?? ""), world);
-      return store[operation](...(args as [never, never, never]));
-    },
-  });
+import { after, before, type Mutant } from "./mutant.ts";
+import { CONVERSATION_MUTANTS } from "./mutants-conversations.ts";
 
 const recordTwiceCounts = (store: RunStore, world: MemoryWorld): RunStore => ({
   ...store,
@@ -106,6 +61,7 @@ const shifted = (live: LiveText): LiveText => ({
 });
 
 export const MUTANTS: Readonly<Record<string, Mutant>> = {
+  ...CONVERSATION_MUTANTS,
   "end-ignores-the-token": {
     what: "an attempt that was superseded ends the run all the same",
     caughtBy: ["superseded-decide-nothing", "one-decision-per-wake"],

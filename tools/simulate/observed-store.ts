@@ -140,7 +140,7 @@ function begun(
   { checker, accounts, account: accountOf, commands, world, limits }: Monitor,
   actor: Actor,
   command: BeginCommand,
-  { attempt }: Extract<BeginReply, { status: "begun" }>,
+  { attempt, turns }: Extract<BeginReply, { status: "begun" }>,
   before: Before,
 ): void {
   const { check } = checker;
@@ -161,6 +161,12 @@ function begun(
     "attempt-numbers-increase",
     attempt.attempt === (before.attempts ?? 0) + 1,
     () => `${at}: attempt ${attempt.attempt} after ${before.attempts}`,
+  );
+  const stored = [...world.conversations.values()].find(({ id }) => id === attempt.conversation)?.turns ?? [];
+  check(
+    "earlier-turns-are-shown",
+    turns.map(({ id }) => id).join() === stored.map(({ id }) => id).join(),
+    () => `${at} was shown ${turns.length} turns of ${stored.length}`,
   );
   account.current = { token: command.token, wake: command.wake, hop: attempt.hop, beganAt: commands, actor: actor.name };
   account.attempts.set(command.token, account.current);

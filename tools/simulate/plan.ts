@@ -54,6 +54,17 @@ const BESIDE_OTHERS = ["note", "charge", "ship", "refund"] as const;
 
 export const inputOf = (plan: Plan): string => `PLAN ${JSON.stringify(plan)}`;
 
+/** The run's own items: what stands in front of its input, earlier runs of its conversation said. */
+function ownItems(input: ModelRequest["input"]): AgentInputItem[] {
+  if (typeof input === "string") return [];
+  return input.slice(
+    Math.max(
+      0,
+      input.findLastIndex((item) => "role" in item && item.role === "user" && JSON.stringify(item).includes("PLAN {")),
+    ),
+  );
+}
+
 /** @throws Error for an input that `inputOf` did not make. */
 export function planIn(items: ModelRequest["input"]): Plan {
   const text = typeof items === "string" ? items : JSON.stringify(items[0] ?? {});
@@ -71,8 +82,8 @@ export interface Answer {
 
 /** @param structured the agent has an output type, so its last answer is JSON */
 export function answerTo(input: ModelRequest["input"], structured: boolean): Answer {
-  const items = typeof input === "string" ? [] : input;
-  const plan = planIn(input);
+  const items = ownItems(input);
+  const plan = planIn(items);
   const { turn, index, callsBefore } = turnAfter(plan, items);
   if (turn.type === "say") {
     const heard = items.flatMap((item) => (item.type === "function_call_result" ? [resultText(item)] : []));

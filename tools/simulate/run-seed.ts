@@ -1,6 +1,6 @@
 /** Runs one seed from its scenario to its verdict, and makes a failing one small. */
 import type { CheckCounts, InvariantViolation } from "./invariants.ts";
-import type { Mutant } from "./mutants.ts";
+import type { Mutant } from "./mutant.ts";
 import type { Plan } from "./plan.ts";
 import { calmScenario, type Scenario, scenarioOf } from "./scenario.ts";
 import { createSimulation, type Simulation } from "./simulation.ts";

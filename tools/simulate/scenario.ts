@@ -10,6 +10,7 @@ export interface ScenarioRun {
   readonly deadlineMs: number;
   readonly maxHops: number;
   readonly followed: boolean;
+  readonly conversation: string | undefined;
 }
 
 export interface Scenario {
@@ -26,21 +27,24 @@ export interface Scenario {
 
 /** So few that how each comes out undisturbed is known soon; what is done to them never repeats. */
 const PLANS = 600;
+export const CONVERSATION = "talk";
 const FAR_MS = 20 * 24 * 60 * 60 * 1_000;
 
 export function scenarioOf(seed: number): Scenario {
   // Another stream than the one that schedules, so that leaving a fault out does not change the runs.
   const random = createRandom(seed + 1_000_000_007);
-  const count = random.chance(0.25) ? 2 : 1;
+  const talks = random.chance(0.25);
+  const count = talks ? 2 + random.below(2) : random.chance(0.25) ? 2 : 1;
   const runs = Array.from(
     { length: count },
     (_, index): ScenarioRun => ({
       plan: makePlan(createRandom(random.below(PLANS))),
       idempotencyKey: random.chance(0.5) ? `key-${index}` : undefined,
-      delayMs: random.chance(0.15) ? 1 + random.below(30_000) : 0,
+      delayMs: !talks && random.chance(0.15) ? 1 + random.below(30_000) : 0,
       deadlineMs: random.chance(0.1) ? 500 + random.below(40_000) : FAR_MS,
       maxHops: 32,
       followed: random.chance(0.4),
+      conversation: talks ? CONVERSATION : undefined,
     }),
   );
   const stormy = random.chance(0.9);
@@ -58,7 +62,7 @@ export function scenarioOf(seed: number): Scenario {
 /** The same plan, alone and undisturbed. */
 export const calmScenario = (plan: Plan): Scenario => ({
   seed: 0,
-  runs: [{ plan, idempotencyKey: undefined, delayMs: 0, deadlineMs: FAR_MS, maxHops: 32, followed: false }],
+  runs: [{ plan, idempotencyKey: undefined, delayMs: 0, deadlineMs: FAR_MS, maxHops: 32, followed: false, conversation: undefined }],
   maxDeaths: 5,
   faults: 0,
   faultRate: 0,

@@ -13,7 +13,7 @@ import { createMemoryWakeQueue, type MemoryWakeQueue } from "../../src/testing/m
 import { type Chaos, createChaos } from "./chaos.ts";
 import { createChecker } from "./invariants.ts";
 import { createMonitor, type Limits, type Monitor } from "./monitor.ts";
-import type { Mutant } from "./mutants.ts";
+import type { Mutant } from "./mutant.ts";
 import { createOutside, type Outside } from "./outside.ts";
 import { inputOf, type Plan, type ToolName } from "./plan.ts";
 import type { Wire } from "./ports.ts";

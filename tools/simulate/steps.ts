@@ -161,7 +161,8 @@ function submit(sim: Simulation, run: ScenarioRun, index: number): void {
   );
 }
 
-const optionsOf = ({ idempotencyKey, delayMs, deadlineMs, maxHops }: ScenarioRun) => ({
+const optionsOf = ({ idempotencyKey, delayMs, deadlineMs, maxHops, conversation }: ScenarioRun) => ({
+  ...(conversation === undefined ? {} : { conversation }),
   ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
   delayMs,
   deadlineMs,

@@ -26,9 +26,11 @@ export const undisturbedOf = (sim: Simulation, runId: string): Undisturbed => {
   };
 };
 
-/** One list of items, however many chunks hold it. */
+/** One list of items, however many chunks hold it; without what names the attempt, and the run in a conversation, in the ids of calls. */
 const itemsOf = (run: MemoryRun | undefined): string =>
-  JSON.stringify((run?.items ?? []).flatMap((chunk) => JSON.parse(chunk) as unknown[])).replaceAll(/(call_h\d+)a\d+/g, "$1");
+  JSON.stringify((run?.items ?? []).flatMap((chunk) => JSON.parse(chunk) as unknown[]))
+    .replaceAll(/(call_h\d+)a\d+/g, "$1")
+    .replaceAll(/(call_h\d+t\d+_\d+)_[0-9a-z]{10}/g, "$1");
 
 const effectsOf = ({ outside }: Simulation, runId: string): string =>
   [...new Set(outside.effects.filter((effect) => effect.runId === runId).map(({ tool, ordinal }) => `${tool} ${ordinal}`))]
