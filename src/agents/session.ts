@@ -21,7 +21,7 @@ export interface SessionOptions {
   readonly clock?: Clock;
 }
 
-/** @throws FleetError INPUT_INVALID; its writes CONVERSATION_BUSY, INPUT_TOO_LARGE. */
+/** @throws FleetError INPUT_INVALID; its writes CONVERSATION_BUSY, CONVERSATION_FULL, INPUT_TOO_LARGE. */
 export function createSession({ producer, conversation, tenant = DEFAULT_TENANT, clock = systemClock }: SessionOptions): Session {
   if (!conversationIdSchema.safeParse(conversation).success || !tenantSchema.safeParse(tenant).success) {
     throw new FleetError("INPUT_INVALID", "Expected letters, digits and . _ @ - only, in conversation and tenant.", { at: "conversation" });
@@ -40,6 +40,7 @@ export function createSession({ producer, conversation, tenant = DEFAULT_TENANT,
   const change = async (changed: Omit<ConversationChange, "changeId">): Promise<boolean> => {
     const reply = await conversations.change(key, { changeId: randomUUID(), ...changed });
     if (reply.status === "busy") throw busy(conversation, reply.runId);
+    if (reply.status === "full") throw full(conversation);
     return reply.status === "changed";
   };
   return {
@@ -80,3 +81,13 @@ const busy = (conversation: string, runId: string): FleetError =>
     at: conversation,
     remedy: "wait for the run, or submit to the fleet instead of running beside it",
   });
+
+const full = (conversation: string): FleetError =>
+  new FleetError(
+    "CONVERSATION_FULL",
+    `Expected conversation ${conversation} to hold at most ${LIMITS.conversationBytes} bytes; it would hold more.`,
+    {
+      at: conversation,
+      remedy: `flotilla conversations trim ${conversation} --keep-turns 20`,
+    },
+  );

@@ -17,7 +17,18 @@ import { EXIT, exitCodeHelp, exitCodeOf } from "./exit-codes.ts";
 /** Adds one command; its action hands its exit code to `exit`. */
 export type AddCommand = (program: Command, context: CliContext, exit: (code: number) => void) => void;
 
-const COMMANDS: readonly AddCommand[] = [addSubmit, addRuns, addConversations, addPause, addResume, addWorker, addDev, addDemo, addDoctor, addInit];
+const COMMANDS: readonly AddCommand[] = [
+  addSubmit,
+  addRuns,
+  addConversations,
+  addPause,
+  addResume,
+  addWorker,
+  addDev,
+  addDemo,
+  addDoctor,
+  addInit,
+];
 
 /** Runs one command line, without the program's own name. Never throws; resolves with the exit code. */
 export async function runCli(argv: readonly string[], context: CliContext): Promise<number> {

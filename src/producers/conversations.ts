@@ -88,6 +88,7 @@ export function createConversations(store: RunStore, defaultTenant: string = DEF
 
 function settled(key: ConversationKey, reply: ConversationReply): void {
   if (reply.status === "busy") throw busy(key, reply.runId);
+  // Nothing is appended but to a new one, and what is there already fits.
   if (reply.status !== "moved") return;
   throw new FleetError("CONVERSATION_EXISTS", `Expected no conversation ${key.id} of tenant ${key.tenant}; there is one.`, {
     at: key.id,

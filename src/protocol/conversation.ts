@@ -31,6 +31,8 @@ export interface ConversationKey {
 
 export interface ConversationInfo extends ConversationKey {
   readonly turns: number;
+  /** Of all turns as they are stored. */
+  readonly bytes: number;
   /** Its runs that are not over, in their order. The first one has the turn. */
   readonly runs: readonly string[];
   readonly createdAtMs: number;
@@ -71,7 +73,9 @@ export type ConversationReply =
   /** Runs of it are not over. */
   | { readonly status: "busy"; readonly runId: string }
   /** `isNew`, and it is there; or the newest turn is another one. */
-  | { readonly status: "moved" };
+  | { readonly status: "moved" }
+  /** What stays and what is appended would be more than the limit, `conversationBytes`. */
+  | { readonly status: "full" };
 
 export type ConversationRemoval =
   | { readonly status: "removed" }

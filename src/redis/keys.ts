@@ -41,7 +41,7 @@ export interface Keys {
   index(): string;
   /** String `<runId> <input hash>`: an idempotency key (hashed). PX deadline + 30 days, outlives the run. Writer: submit. */
   idem(tenant: string, idempotencyKey: string): string;
-  /** Hash: a conversation's creation and last change. PEXPIRE 90 days after the last use. Writers: submit, end, conversation. */
+  /** Hash: a conversation's creation, size and last change. PEXPIRE 90 days after the last use. Writers: submit, end, conversation. */
   conversation(tenant: string, id: string): string;
   /** List of run ids: its runs that are not over, in their order; the first has the turn. TTL as `conversation`. Writers: submit, final states. */
   conversationQueue(tenant: string, id: string): string;

@@ -23,7 +23,7 @@ export function createConversations(context: StoreContext): ConversationStore {
     turns: (key, newest) => readTurns(context, key, newest),
     async change(key, change) {
       const [status, first = ""] = await send(context, key, change.changeId, changeArgs(change));
-      return status === "busy" ? { status, runId: first } : { status: z.enum(["changed", "moved"]).parse(status) };
+      return status === "busy" ? { status, runId: first } : { status: z.enum(["changed", "moved", "full"]).parse(status) };
     },
     async remove(key) {
       const [status, first = ""] = await send(context, key, "", ["remove"]);
@@ -63,6 +63,7 @@ const changeArgs = ({ keep, dropNewest = "", append, isNew }: ConversationChange
   keep,
   dropNewest,
   isNew === true ? "1" : "",
+  LIMITS.conversationBytes,
   ...append.map((turn) => JSON.stringify(turn)),
 ];
 
@@ -85,14 +86,14 @@ async function list(context: StoreContext, { tenant, limit, before }: Conversati
   return readInfos(context, tenant, await answered(redis.zrevrange(index, behind + 1, behind + limit)));
 }
 
-const infoSchema = z.tuple([z.string().nullable(), z.array(z.string()), z.int(), z.string().nullable()]);
+const infoSchema = z.tuple([z.array(z.string().nullable()), z.array(z.string()), z.int(), z.string().nullable()]);
 
 /** One that lapsed between the two reads is left out. */
 async function readInfos({ redis, keys }: StoreContext, tenant: string, ids: readonly string[]): Promise<ConversationInfo[]> {
   if (ids.length === 0) return [];
   const pipeline = redis.pipeline();
   for (const id of ids) {
-    pipeline.hget(keys.conversation(tenant, id), "createdAtMs");
+    pipeline.hmget(keys.conversation(tenant, id), "createdAtMs", "bytes");
     pipeline.lrange(keys.conversationQueue(tenant, id), 0, LIMITS.runsPerConversation);
     pipeline.llen(keys.conversationTurns(tenant, id));
     pipeline.zscore(keys.conversations(tenant), id);
@@ -102,7 +103,9 @@ async function readInfos({ redis, keys }: StoreContext, tenant: string, ids: rea
     return reply;
   });
   return ids.flatMap((id, index) => {
-    const [createdAtMs, runs, turns, usedAtMs] = infoSchema.parse(replies.slice(4 * index, 4 * index + 4));
-    return createdAtMs === null ? [] : [{ tenant, id, turns, runs, createdAtMs: Number(createdAtMs), usedAtMs: Number(usedAtMs) }];
+    const [[createdAtMs = null, bytes = null], runs, turns, usedAtMs] = infoSchema.parse(replies.slice(4 * index, 4 * index + 4));
+    return createdAtMs === null
+      ? []
+      : [{ tenant, id, turns, bytes: Number(bytes ?? 0), runs, createdAtMs: Number(createdAtMs), usedAtMs: Number(usedAtMs) }];
   });
 }

@@ -9,6 +9,7 @@ import {
   type ConversationStore,
   type ConversationTurn,
 } from "../protocol/conversation.ts";
+import { LIMITS } from "../protocol/limits.ts";
 
 export interface MemoryConversation {
   readonly tenant: string;
@@ -84,18 +85,24 @@ function changeConversation(world: World, tenant: string, id: string, change: Co
   if (runId !== undefined) return { status: "busy", runId };
   if (change.isNew === true && found !== undefined) return { status: "moved" };
   if (change.dropNewest !== undefined && found?.turns.at(-1)?.id !== change.dropNewest) return { status: "moved" };
+  const stored = found?.turns ?? [];
+  const kept = stored.slice(Math.max(0, stored.length - change.keep));
+  const turns = [...(change.dropNewest === undefined ? kept : kept.slice(0, -1)), ...change.append];
+  if (change.append.length > 0 && bytesOf(turns) > LIMITS.conversationBytes) return { status: "full" };
   const conversation = useConversation(world, tenant, id);
   conversation.changeId = change.changeId;
-  const kept = conversation.turns.slice(Math.max(0, conversation.turns.length - change.keep));
-  const left = change.dropNewest === undefined ? kept : kept.slice(0, -1);
-  conversation.turns = structuredClone([...left, ...change.append]);
+  conversation.turns = structuredClone(turns);
   return { status: "changed" };
 }
+
+const bytesOf = (turns: readonly ConversationTurn[]): number =>
+  turns.reduce((sum, turn) => sum + Buffer.byteLength(JSON.stringify(turn)), 0);
 
 const infoOf = ({ tenant, id, turns, queue, createdAtMs, usedAtMs }: MemoryConversation): ConversationInfo => ({
   tenant,
   id,
   turns: turns.length,
+  bytes: bytesOf(turns),
   runs: [...queue],
   createdAtMs,
   usedAtMs,

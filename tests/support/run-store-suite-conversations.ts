@@ -220,6 +220,30 @@ export function conversationsSuite(open: OpenStore): void {
       expect(await store.conversations.list({ tenant: key.tenant, limit: 10 })).toEqual([]);
     });
 
+    test("I9 its size is counted whoever writes and drops, and nothing is written from outside beyond the limit", async () => {
+      const { store } = await setup();
+      const bytes = async () => (await store.conversations.get(key))?.bytes ?? 0;
+      await store.conversations.change(key, change("c1", { append: [turn("t1")] }));
+      const one = await bytes();
+      expect(one).toBeGreaterThan(50);
+      await store.conversations.change(key, change("c2", { append: [turn("t2", { itemsJson: '["é"]' }), turn("t3")] }));
+      const three = await bytes();
+      await store.conversations.change(key, change("c3", { dropNewest: "t3" }));
+      expect(three - (await bytes())).toBe(one);
+      const runId = await submitted(store);
+      await begin(store, runId, "a");
+      const summary = turn("s1", { type: "run" });
+      await end(store, runId, "a", { ...completed, conversation: { ...key, turn: turn("t4"), drop: 2, summary } });
+      expect(await bytes()).toBe(2 * one);
+      const large = turn("t5", { itemsJson: JSON.stringify(["x".repeat(LIMITS.conversationBytes)]) });
+      expect(await store.conversations.change(key, change("c4", { append: [large] }))).toEqual({ status: "full" });
+      expect(await bytes()).toBe(2 * one);
+      await store.conversations.change(key, change("c5", { keep: 1 }));
+      expect(await bytes()).toBe(one);
+      await store.conversations.change(key, change("c6", { keep: 0 }));
+      expect(await bytes()).toBe(0);
+    });
+
     test("the list shows the last used first, page by page", async () => {
       const { store } = await setup();
       for (const id of ["a", "b", "c"]) await store.conversations.change({ ...key, id }, change(id));

@@ -75,10 +75,11 @@ async function list(
 
 const drawList = (found: readonly ConversationInfo[], nowMs: number): string[] =>
   table([
-    ["CONVERSATION", "TURNS", "RUNS NOT OVER", "USED"],
-    ...found.map(({ id, turns, runs, usedAtMs }) => [
+    ["CONVERSATION", "TURNS", "BYTES", "RUNS NOT OVER", "USED"],
+    ...found.map(({ id, turns, bytes, runs, usedAtMs }) => [
       id,
       String(turns),
+      String(bytes),
       String(runs.length),
       `${formatMs(Math.max(0, nowMs - usedAtMs))} ago`,
     ]),

@@ -33,9 +33,14 @@ end
 local function keep_turn()
   local names = conversation()
   if not names or arg.turn == "" then return end
-  if arg.turnDrop ~= "0" then redis.call("LTRIM", names.turns, arg.turnDrop, -1) end
+  local bytes = #arg.turn + #arg.turnSummary
+  if arg.turnDrop ~= "0" then
+    for _, dropped in ipairs(redis.call("LRANGE", names.turns, 0, tonumber(arg.turnDrop) - 1)) do bytes = bytes - #dropped end
+    redis.call("LTRIM", names.turns, arg.turnDrop, -1)
+  end
   if arg.turnSummary ~= "" then redis.call("LPUSH", names.turns, arg.turnSummary) end
   redis.call("RPUSH", names.turns, arg.turn)
+  redis.call("HINCRBY", names.record, "bytes", bytes)
 end
 
 outcome["completed"] = function()
