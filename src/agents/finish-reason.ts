@@ -11,6 +11,7 @@ const EARLY_ENDS: Readonly<Record<string, EarlyEnd>> = {
   // The Responses API and Anthropic.
   max_output_tokens: "length",
   max_tokens: "length",
+  model_context_window_exceeded: "length",
   content_filter: "content_filter",
   // The AI SDK.
   "content-filter": "content_filter",

@@ -7,6 +7,8 @@ import { createHash } from "node:crypto";
 import { type ModelRequest, type ModelResponse, Usage } from "@openai/agents";
 import { z } from "zod";
 import { jsonSchema } from "../protocol/json.ts";
+import { callReceiptSchema } from "../protocol/receipt.ts";
+import { receiptOf } from "./usage.ts";
 
 const modelEntrySchema = z.object({
   v: z.literal(1),
@@ -19,6 +21,8 @@ const modelEntrySchema = z.object({
     requestId: z.string().optional(),
     rawUsage: z.record(z.string(), z.unknown()).optional(),
   }),
+  /** Who served the call, under which id and for how much; for reading. */
+  receipt: callReceiptSchema.optional(),
 });
 
 const toolEntrySchema = z.object({
@@ -52,7 +56,7 @@ export function rejectionsAt(entries: ReadonlyMap<string, string>, key: string):
 export function encodeModelEntry(fingerprint: string, response: ModelResponse): string {
   // The provider's raw payload is dropped: the runner does not need it and it doubles the size.
   const { providerData: _raw, ...kept } = response;
-  return JSON.stringify({ v: 1, fingerprint, response: kept });
+  return JSON.stringify({ v: 1, fingerprint, response: kept, receipt: receiptOf(response) });
 }
 
 export function decodeModelEntry(text: string): { fingerprint: string; response: ModelResponse } {

@@ -11,7 +11,7 @@ import { type EarlyEnd, earlyEndOf } from "./finish-reason.ts";
 import { currentScope, type Frame, type HopState, ReplayDivergedError, TOP_FRAME } from "./hop-state.ts";
 import { decodeModelEntry, encodeModelEntry, fingerprintOf, type Rejection, rejectionsAt } from "./journal-entry.ts";
 import { withSoleJson } from "./structured-answer.ts";
-import { toUsage } from "./usage.ts";
+import { receiptOf, toUsage, withReceipt } from "./usage.ts";
 
 /** Wraps every model of `inner`. Outside a hop the models behave as if unwrapped. */
 export const journaledProvider = (inner: ModelProvider): ModelProvider => ({
@@ -145,7 +145,7 @@ function diverged(hop: HopState, key: string, why: string): ReplayDivergedError 
 /** Writes the answer down. What another attempt wrote first is the answer. */
 async function journal(call: PendingCall, response: ModelResponse, earlyEnd: EarlyEnd | undefined): Promise<ModelResponse> {
   const output = renameCalls(call, withSoleJson(response.output, call.request.outputType));
-  const usage = toUsage(response.usage);
+  const usage = withReceipt(toUsage(response.usage), receiptOf(response));
   if (earlyEnd !== undefined) {
     // Paid for, but no answer: kept beside the journal for reading, never replayed.
     const key = `x:${call.frame.id}:${call.index}:${call.hop.identity.attempt}`;
@@ -156,7 +156,7 @@ async function journal(call: PendingCall, response: ModelResponse, earlyEnd: Ear
   const valueJson = encodeModelEntry(call.fingerprint, { ...response, output });
   const top = call.frame.id === TOP_FRAME;
   // The event has the text as it was streamed, which followers compare with what they have shown.
-  const event = eventOf(call, { ...response, output: renameCalls(call, response.output) }, usage, top);
+  const event = eventOf(call, { ...response, output: renameCalls(call, response.output) }, top);
   const stored = await call.hop.write({ key: call.key, valueJson, usage, turns: top ? 1 : 0, event });
   const answer = stored === valueJson ? { ...response, output } : decodeModelEntry(stored).response;
   call.frame.answered = { key: call.key, text: textOf(answer) };
@@ -178,11 +178,13 @@ function countContext({ hop, frame }: Pick<PendingCall, "hop" | "frame">, { inpu
 
 const turnOf = (call: PendingCall): number => call.hop.identity.turnsBefore + call.index + 1;
 
-function eventOf(call: PendingCall, response: ModelResponse, usage: ReturnType<typeof toUsage>, top: boolean): RunEvent {
+function eventOf(call: PendingCall, response: ModelResponse, top: boolean): RunEvent {
+  const receipt = receiptOf(response);
   const shared = {
     ...call.hop.at(),
     model: call.model,
-    usage,
+    usage: toUsage(response.usage),
+    ...(receipt === undefined ? {} : { receipt }),
     durationMs: call.hop.clock.nowMs() - call.startedAtMs,
   };
   if (!top) return { type: "model.called", ...shared, scope: call.frame.id };

@@ -1,4 +1,6 @@
 /** The SDK's usage in the fleet's terms. */
+import type { ModelResponse } from "@openai/agents";
+import { type CallReceipt, callReceiptSchema, RECEIPT_KEY } from "../protocol/receipt.ts";
 import type { Usage } from "../protocol/run.ts";
 
 type Details = Record<string, unknown> | ReadonlyArray<Record<string, unknown>> | undefined;
@@ -12,6 +14,7 @@ interface SdkUsage {
 }
 
 /** A response counts as one request unless it says otherwise; missing counts are 0. */
+/** Tokens only: an event holds no more, because readers of an older release take no more. */
 export const toUsage = (usage: SdkUsage): Usage => ({
   requests: count(usage.requests ?? 1),
   inputTokens: count(usage.inputTokens),
@@ -19,6 +22,17 @@ export const toUsage = (usage: SdkUsage): Usage => ({
   outputTokens: count(usage.outputTokens),
   reasoningTokens: count(detail(usage.outputTokensDetails, "reasoning_tokens")),
 });
+
+/** With what the call's receipt knows. */
+export const withReceipt = (usage: Usage, receipt: CallReceipt | undefined): Usage => ({
+  ...usage,
+  ...(receipt?.cacheWriteInputTokens === undefined ? {} : { cacheWriteInputTokens: receipt.cacheWriteInputTokens }),
+  ...(receipt?.costMicroUsd === undefined ? {} : { pricedRequests: usage.requests, costMicroUsd: receipt.costMicroUsd }),
+});
+
+/** Undefined for a model that is none of the fleet's routes, such as an SDK model that the user gave. */
+export const receiptOf = (response: Pick<ModelResponse, "providerData">): CallReceipt | undefined =>
+  callReceiptSchema.safeParse(response.providerData?.[RECEIPT_KEY]).data;
 
 /** Providers are not to be trusted with numbers: what is none counts as 0. */
 const count = (value: number | undefined): number => (value !== undefined && Number.isFinite(value) && value > 0 ? Math.round(value) : 0);

@@ -6,8 +6,21 @@ import { formatCount, formatMs, oneLine } from "./io.ts";
 
 const PREVIEW_CHARS = 80;
 
-export const formatUsage = ({ inputTokens, outputTokens, cachedInputTokens }: Usage): string =>
-  `${formatCount(inputTokens)} in${cachedInputTokens > 0 ? ` (${formatCount(cachedInputTokens)} cached)` : ""} / ${formatCount(outputTokens)} out tokens`;
+export const formatUsage = (usage: Usage): string => {
+  const { inputTokens, outputTokens, cachedInputTokens } = usage;
+  const cached = cachedInputTokens > 0 ? ` (${formatCount(cachedInputTokens)} cached)` : "";
+  return `${formatCount(inputTokens)} in${cached} / ${formatCount(outputTokens)} out tokens${formatCost(usage)}`;
+};
+
+/** A cost that is only partly known says so; one that is not known at all is not shown. */
+const formatCost = ({ requests, pricedRequests = 0, costMicroUsd = 0 }: Usage): string => {
+  if (pricedRequests === 0) return "";
+  const usd = `, $${(costMicroUsd / 1_000_000).toFixed(costMicroUsd < 10_000 ? 6 : 4)}`;
+  return pricedRequests < requests ? `${usd} + ${requests - pricedRequests} calls of unknown cost` : usd;
+};
+
+const usageOf = ({ usage, receipt }: Extract<RunEvent, { type: "turn.completed" | "model.called" }>): Usage =>
+  receipt?.costMicroUsd === undefined ? usage : { ...usage, pricedRequests: usage.requests, costMicroUsd: receipt.costMicroUsd };
 
 /** What happened, in words; undefined for what is only bookkeeping, such as live text. */
 export function describeEvent(event: RunEvent | FollowedEvent): string | undefined {
@@ -21,9 +34,9 @@ export function describeEvent(event: RunEvent | FollowedEvent): string | undefin
     case "attempt.started":
       return `attempt ${event.attempt} on ${event.worker}`;
     case "turn.completed":
-      return `turn ${event.turn}  ${event.model}  ${formatUsage(event.usage)}  ${formatMs(event.durationMs)}${describeCalls(event.toolCalls)}`;
+      return `turn ${event.turn}  ${event.model}  ${formatUsage(usageOf(event))}  ${formatMs(event.durationMs)}${describeCalls(event.toolCalls)}`;
     case "model.called":
-      return `model call for ${event.scope}  ${event.model}  ${formatUsage(event.usage)}  ${formatMs(event.durationMs)}`;
+      return `model call for ${event.scope}  ${event.model}  ${formatUsage(usageOf(event))}  ${formatMs(event.durationMs)}`;
     case "tool.started":
       return `tool ${event.tool} begins (${event.callId})`;
     case "tool.completed":

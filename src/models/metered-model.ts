@@ -4,15 +4,12 @@
  */
 import type { Model, ModelRequest, ModelResponse, StreamEvent } from "@openai/agents";
 import { LIMITS } from "../protocol/limits.ts";
-import type { CallReceipt } from "../protocol/receipt.ts";
+import { type CallReceipt, RECEIPT_KEY } from "../protocol/receipt.ts";
 import type { Caller } from "./attribution.ts";
 import { type CallRecord, inCall } from "./call-record.ts";
 import { field, isObject, numberField } from "./duck.ts";
 import { costOf, type ModelPrice, toMicroUsd } from "./prices.ts";
 import type { Route } from "./routes.ts";
-
-/** Where the receipt rides on the SDK's responses. */
-const RECEIPT_KEY = "flotilla";
 
 export interface Meter {
   readonly route: Route;

@@ -5,6 +5,7 @@
 import { z } from "zod";
 import { FleetError } from "./errors.ts";
 import { jsonSchema } from "./json.ts";
+import { callReceiptSchema } from "./receipt.ts";
 import { approvalSchema, pauseSchema, runErrorSchema, suspensionSchema, usageSchema } from "./run.ts";
 
 const at = { atMs: z.int(), hop: z.int().min(0), agent: z.string() };
@@ -21,11 +22,21 @@ export const runEventSchema = z.discriminatedUnion("type", [
     model: z.string(),
     text: z.string(),
     toolCalls: z.array(z.object({ callId: z.string(), tool: z.string(), arguments: z.string() })),
+    /** Tokens; what the call cost stands in its receipt. */
     usage: usageSchema,
+    receipt: callReceiptSchema.optional(),
     durationMs: z.int(),
   }),
   /** A model call of a nested agent or guardrail is journaled. */
-  z.object({ type: z.literal("model.called"), ...at, scope: z.string(), model: z.string(), usage: usageSchema, durationMs: z.int() }),
+  z.object({
+    type: z.literal("model.called"),
+    ...at,
+    scope: z.string(),
+    model: z.string(),
+    usage: usageSchema,
+    receipt: callReceiptSchema.optional(),
+    durationMs: z.int(),
+  }),
   z.object({ type: z.literal("tool.started"), ...at, callId: z.string(), tool: z.string() }),
   z.object({
     type: z.literal("tool.completed"),

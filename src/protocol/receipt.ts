@@ -12,4 +12,7 @@ export const callReceiptSchema = z.object({
   /** Input that was written to the prompt cache, where the provider tells. */
   cacheWriteInputTokens: z.int().min(0).optional(),
 });
+/** Where a receipt rides on the SDK's responses: in their `providerData`. */
+export const RECEIPT_KEY = "flotilla";
+
 export type CallReceipt = z.infer<typeof callReceiptSchema>;

@@ -22,9 +22,31 @@ export const usageSchema = z.strictObject({
   cachedInputTokens: z.int().min(0),
   outputTokens: z.int().min(0),
   reasoningTokens: z.int().min(0),
+  /** Input that was written to a prompt cache, where the provider tells. */
+  cacheWriteInputTokens: z.int().min(0).optional(),
+  /** Of how many requests the cost is known, and what they cost together. The whole cost is known only when it is all of them. */
+  pricedRequests: z.int().min(0).optional(),
+  costMicroUsd: z.int().min(0).optional(),
 });
 export type Usage = z.infer<typeof usageSchema>;
 export const NO_USAGE: Usage = { requests: 0, inputTokens: 0, cachedInputTokens: 0, outputTokens: 0, reasoningTokens: 0 };
+
+export const addUsage = (a: Usage, b: Usage): Usage => {
+  const cacheWrites = addKnown(a.cacheWriteInputTokens, b.cacheWriteInputTokens);
+  const priced = addKnown(a.pricedRequests, b.pricedRequests);
+  return {
+    requests: a.requests + b.requests,
+    inputTokens: a.inputTokens + b.inputTokens,
+    cachedInputTokens: a.cachedInputTokens + b.cachedInputTokens,
+    outputTokens: a.outputTokens + b.outputTokens,
+    reasoningTokens: a.reasoningTokens + b.reasoningTokens,
+    ...(cacheWrites === undefined ? {} : { cacheWriteInputTokens: cacheWrites }),
+    ...(priced === undefined ? {} : { pricedRequests: priced, costMicroUsd: (a.costMicroUsd ?? 0) + (b.costMicroUsd ?? 0) }),
+  };
+};
+
+const addKnown = (a: number | undefined, b: number | undefined): number | undefined =>
+  a === undefined && b === undefined ? undefined : (a ?? 0) + (b ?? 0);
 
 /** A tool call whose intent is recorded and whose result is not: nobody knows whether its effect happened. */
 export const intentSchema = z.strictObject({

@@ -48,6 +48,9 @@ export const INFO_FIELDS = [
   "cachedInputTokens",
   "outputTokens",
   "reasoningTokens",
+  "cacheWriteInputTokens",
+  "pricedRequests",
+  "costMicroUsd",
   "createdAtMs",
   "updatedAtMs",
   "startedAtMs",
@@ -192,6 +195,11 @@ const parseUsage = (fields: Fields): RunInfo["usage"] => ({
   cachedInputTokens: Number(fields["cachedInputTokens"] ?? 0),
   outputTokens: Number(fields["outputTokens"] ?? 0),
   reasoningTokens: Number(fields["reasoningTokens"] ?? 0),
+  ...(fields["cacheWriteInputTokens"] === undefined ? {} : { cacheWriteInputTokens: Number(fields["cacheWriteInputTokens"]) }),
+  // A cost of nothing is known where a priced request was counted, and unknown where none was.
+  ...(fields["pricedRequests"] === undefined
+    ? {}
+    : { pricedRequests: Number(fields["pricedRequests"]), costMicroUsd: Number(fields["costMicroUsd"] ?? 0) }),
 });
 
 /** A stored intent is `<token>\n<JSON>`: the token of the attempt that opened it stands in front. */

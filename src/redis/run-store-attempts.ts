@@ -86,7 +86,9 @@ async function begin(context: StoreContext, command: BeginCommand): Promise<Begi
 async function record(context: StoreContext, fact: Fact): Promise<StepReply> {
   const { runId, token, hop, key, valueJson, turns, event, closesIntent = "" } = fact;
   const { requests, inputTokens, cachedInputTokens, outputTokens, reasoningTokens } = fact.usage;
-  const usage = { requests, inputTokens, cachedInputTokens, outputTokens, reasoningTokens };
+  const { cacheWriteInputTokens = 0, pricedRequests = 0, costMicroUsd = 0 } = fact.usage;
+  const tokens = { requests, inputTokens, cachedInputTokens, outputTokens, reasoningTokens, cacheWriteInputTokens };
+  const usage = { ...tokens, pricedRequests, costMicroUsd };
   const eventJson = event === undefined ? "" : JSON.stringify(event);
   const args = { token, hop, key, value: valueJson, ...usage, turns, event: eventJson, closesIntent, journalNetMs: JOURNAL_NET_MS };
   const reply = await callForStrings(context, "record", runId, args, context.keys.journal(runId, hop));

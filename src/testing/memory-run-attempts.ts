@@ -2,6 +2,7 @@
 import type { WakeJob } from "../protocol/job.ts";
 import type { Attempt, BeginCommand, BeginReply, EndCommand, EndReply, Fact, RenewReply, StepReply } from "../protocol/attempt.ts";
 import type { RunStore } from "../protocol/run-store.ts";
+import { addUsage } from "../protocol/run.ts";
 import { conversationOf } from "./memory-conversations.ts";
 import { settleOutcome } from "./memory-run-outcomes.ts";
 import {
@@ -165,14 +166,7 @@ function record(world: MemoryWorld, fact: Fact): StepReply {
 }
 
 function count(run: MemoryRun, { usage, turns }: Fact): void {
-  const { usage: sum } = run.info;
-  run.info.usage = {
-    requests: sum.requests + usage.requests,
-    inputTokens: sum.inputTokens + usage.inputTokens,
-    cachedInputTokens: sum.cachedInputTokens + usage.cachedInputTokens,
-    outputTokens: sum.outputTokens + usage.outputTokens,
-    reasoningTokens: sum.reasoningTokens + usage.reasoningTokens,
-  };
+  run.info.usage = addUsage(run.info.usage, usage);
   run.info.turns += turns;
 }
 

@@ -192,6 +192,30 @@ export function attemptsSuite(open: OpenStore): void {
       expect(await eventTypes(store, runId)).toEqual(["run.queued", "attempt.started", "model.called"]);
     });
 
+    test("I7 costs add up beside how many calls have one, and a run without a priced call has none", async () => {
+      const { store } = await setup();
+      const runId = await running(store);
+      await store.record(fact(runId));
+      expect((await store.get(runId))?.usage).not.toHaveProperty("costMicroUsd");
+      await store.record(
+        fact(runId, { key: "m:1", usage: { ...usage, pricedRequests: 1, costMicroUsd: 2_895, cacheWriteInputTokens: 3 } }),
+      );
+      await store.record(fact(runId, { key: "m:2", usage: { ...usage, pricedRequests: 1, costMicroUsd: 0 } }));
+      expect((await store.get(runId))?.usage).toMatchObject({
+        requests: 3,
+        pricedRequests: 2,
+        costMicroUsd: 2_895,
+        cacheWriteInputTokens: 3,
+      });
+    });
+
+    test("I7 a call that costs nothing is a known cost of nothing", async () => {
+      const { store } = await setup();
+      const runId = await running(store);
+      await store.record(fact(runId, { usage: { ...usage, pricedRequests: 1, costMicroUsd: 0 } }));
+      expect((await store.get(runId))?.usage).toMatchObject({ pricedRequests: 1, costMicroUsd: 0 });
+    });
+
     test("I2 a superseded attempt may record a fact but open no intent and decide nothing", async () => {
       const { store, advance } = await setup();
       const runId = await running(store);

@@ -2,7 +2,7 @@
 import type { BeginCommand, BeginReply, EndCommand, EndReply, Fact, StepReply } from "../../src/protocol/attempt.ts";
 import type { RunStore } from "../../src/protocol/run-store.ts";
 import type { Submission, SubmitReply } from "../../src/protocol/submission.ts";
-import type { Usage } from "../../src/protocol/run.ts";
+import { addUsage } from "../../src/protocol/run.ts";
 import { type Account, type Monitor, snapshotOf } from "./monitor.ts";
 import type { Actor } from "./scheduler.ts";
 
@@ -188,21 +188,13 @@ function recorded(monitor: Monitor, asking: Asking, fact: Fact, reply: StepReply
   check("journal-is-write-once", earlier === undefined || earlier === reply.valueJson, () => `run ${fact.runId} ${key} changed`);
   if (earlier === undefined) {
     account.journal.set(key, fact.valueJson);
-    account.usage = added(account.usage, fact.usage);
+    account.usage = addUsage(account.usage, fact.usage);
     account.turns += fact.turns;
   }
   if (fact.key.startsWith("m:") && asking.question !== undefined) {
     account.answered.set(`${fact.hop} ${asking.question}`, { key, at: monitor.commands });
   }
 }
-
-const added = (sum: Usage, usage: Usage): Usage => ({
-  requests: sum.requests + usage.requests,
-  inputTokens: sum.inputTokens + usage.inputTokens,
-  cachedInputTokens: sum.cachedInputTokens + usage.cachedInputTokens,
-  outputTokens: sum.outputTokens + usage.outputTokens,
-  reasoningTokens: sum.reasoningTokens + usage.reasoningTokens,
-});
 
 const countsOf = ({ world }: Monitor, runId: string): string => {
   const run = world.runs.get(runId);

@@ -9,7 +9,7 @@ import { fileURLToPath } from "node:url";
 import { z } from "zod";
 import { createProducer, type Producer } from "../../producer.ts";
 import { FleetError } from "../../protocol/errors.ts";
-import { NO_USAGE, type Usage } from "../../protocol/run.ts";
+import { addUsage, NO_USAGE, type Usage } from "../../protocol/run.ts";
 import { type ProvisionedRedis, provisionRedis } from "../../redis/provision.ts";
 import type { FakeProvider, FakeRule } from "../../testing/fake-provider.ts";
 import type { CliContext } from "../context.ts";
@@ -245,11 +245,3 @@ function report({ context: { io, cwd }, options, crew }: Stage, { finished, chec
   io.out(`Verdict, counted from outside the fleet: ${ok ? "good" : "BAD"}`);
   for (const check of checks) io.out(`  ${check.ok ? "ok " : "BAD"} ${check.text}`);
 }
-
-const addUsage = (a: Usage, b: Usage): Usage => ({
-  requests: a.requests + b.requests,
-  inputTokens: a.inputTokens + b.inputTokens,
-  cachedInputTokens: a.cachedInputTokens + b.cachedInputTokens,
-  outputTokens: a.outputTokens + b.outputTokens,
-  reasoningTokens: a.reasoningTokens + b.reasoningTokens,
-});

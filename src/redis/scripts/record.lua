@@ -1,10 +1,14 @@
 -- Stores a finished model or tool call, write-once. Accepted from superseded attempts: it is paid for.
 -- KEYS 14 the journal of the fact's hop
--- ARGV token, hop, key, value (JSON), requests, inputTokens, cachedInputTokens, outputTokens, reasoningTokens, turns (0 or 1),
+-- ARGV token, hop, key, value (JSON), requests, inputTokens, cachedInputTokens, outputTokens, reasoningTokens,
+--      cacheWriteInputTokens, pricedRequests, costMicroUsd, turns (0 or 1),
 --      event (JSON, "" for none), closesIntent ("" for none), journalNetMs (how long past the deadline the journal may stay)
 -- Returns {"gone"} | {"recorded", "1" when new, the stored value when not new, "1" when the token is current, stop reason or "", "1" when paused}
 -- Keeps I2, I4, I5 (a result closes its intent in the same step), I8 (nothing follows the final event), I12.
-local COUNTERS = { "requests", "inputTokens", "cachedInputTokens", "outputTokens", "reasoningTokens", "turns" }
+local COUNTERS = {
+  "requests", "inputTokens", "cachedInputTokens", "outputTokens", "reasoningTokens", "cacheWriteInputTokens", "pricedRequests", "costMicroUsd",
+  "turns",
+}
 read({ "status", "token", "hop", "agent", "deadlineAtMs", "tenant", "pause", "cancelRequested", "suspension", unpack(COUNTERS) })
 if not run.status then return { "gone" } end
 local current = run.status == "running" and run.token == arg.token
