@@ -81,6 +81,7 @@ function asReader(text: string): string {
   return text
     .replaceAll("../../src/index.ts", "flotilla")
     .replaceAll("../../src/producer.ts", "flotilla/producer")
+    .replaceAll("../../src/guardrails/index.ts", "flotilla/guardrails")
     .replaceAll("../../src/testing/index.ts", "flotilla/testing");
 }
 
