@@ -93,7 +93,9 @@ export function explained(error: unknown): unknown {
   if (error.message.startsWith("OOM")) return memoryFull("Redis refused a write: it is out of memory.", error);
   const lost =
     error.name === "MaxRetriesPerRequestError" ||
-    /^NOAUTH|^WRONGPASS|Connection is closed|isn't writeable|Command timed out|ECONN|ENOENT|ETIMEDOUT/.test(error.message);
+    /^NOAUTH|^WRONGPASS|Connection is closed|isn't writeable|Command timed out|ECONN|ENOENT|ETIMEDOUT|access a non local key/.test(
+      error.message,
+    );
   if (!lost) return error;
   return new FleetError("BACKEND_UNREACHABLE", `Redis did not answer: ${error.message}`, {
     cause: error,

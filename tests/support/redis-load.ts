@@ -121,6 +121,12 @@ export async function judge(load: Load, { byRun }: Pick<Effects, "byRun">, withi
   };
 }
 
+/** Every second run is one of ten conversations: their keys are others, and each run of them waits for the one before it. */
+function talkOf(key: string): { readonly conversation?: string } {
+  const number = Number(key.replace("load-", ""));
+  return number % 2 === 0 ? { conversation: `talk-${number % 20}` } : {};
+}
+
 /** A fleet in this process, with a worker, on a Redis of the test's own. */
 export async function openLoadedFleet(url: string) {
   const bundle = await setupInProcess(actThenAnswer, url);
@@ -131,7 +137,7 @@ export async function openLoadedFleet(url: string) {
     effects,
     fleet,
     worker: await fleet.worker(bundle.workerOptions),
-    load: (count: number) => startLoad((key) => fleet.submit("actor", "go", { idempotencyKey: key }), count),
+    load: (count: number) => startLoad((key) => fleet.submit("actor", "go", { idempotencyKey: key, ...talkOf(key) }), count),
     effectsSeen: (count: number) => until(`${count} effects`, 20_000, () => effects.atMs.length >= count),
     /** Model calls beyond the two that each run needs: in flight when something was lost. */
     repeatedCalls: (runs: number) => bundle.provider.served - 2 * runs,

@@ -156,6 +156,26 @@ export function conversationsSuite(open: OpenStore): void {
       expect(await end(store, first, "b", left(first))).toMatchObject({ follower: second });
     });
 
+    test("a paused run keeps its place: nobody overtakes it, and it goes on when it is resumed", async () => {
+      const { store } = await setup();
+      const [first, second, third] = [await submitted(store), await submitted(store), await submitted(store)];
+      expect(await store.pause(second, { by: "ann" })).toEqual({ status: "paused" });
+      await begin(store, first, "a");
+      expect(await end(store, first, "a", left(first))).toMatchObject({ follower: second });
+      expect(await store.look(second, policy)).toBeUndefined();
+      expect(await store.get(second)).toMatchObject({ status: "paused" });
+      expect(await store.look(third, policy)).toBeUndefined();
+      expect(await store.resume(second)).toMatchObject({ status: "resumed", next: { runId: second } });
+      const wake = (await store.get(second))?.wake ?? 0;
+      await begin(store, second, "b", wake);
+      expect(await end(store, second, "b", left(second))).toMatchObject({ follower: third });
+      // Resumed while it still waits, it goes on waiting.
+      const fourth = await submitted(store);
+      await store.pause(fourth, { by: "ann" });
+      expect(await store.resume(fourth)).toMatchObject({ status: "resumed", next: undefined });
+      expect(await store.get(fourth)).toMatchObject({ status: "suspended", suspension: "conversation" });
+    });
+
     test("I11 the same id of two tenants are two conversations", async () => {
       const { store } = await setup();
       const [mine, other] = [await submitted(store), await submitted(store, { tenant: "acme.b" })];

@@ -33,7 +33,7 @@ if run.status == "running" and tonumber(redis.call("ZSCORE", key.dispatch, arg.r
 local stop = stop_reason()
 if not stop and run.status == "queued" and run.notBeforeMs and tonumber(run.notBeforeMs) > now then return { "stale", "not-before" } end
 
-settling()
+settling_for_good()
 -- The same wake under another token, and the lease is over: the attempt died.
 local crashed = run.status == "running" and lose_attempt()
 if stop and not crashed then finish(stop) end

@@ -6,7 +6,7 @@ if not run.status then return { "unknown" } end
 if FINAL[run.status] then return { "already-final", run.status } end
 if run.status == "running" and run.cancelRequested then return { "requested" } end
 
-settling()
+settling_for_good()
 if run.status ~= "running" then
   finish("cancelled")
   return { "cancelled", follower or "" }

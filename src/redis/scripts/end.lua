@@ -13,7 +13,7 @@ if arg.outcome == "handed-off" and target == "" then
   target = entry and cjson.decode(entry).queue or nil
 end
 
-settling()
+settling_for_good()
 local outcome = {}
 
 -- A time the caller computed, by this server's clock. Within seconds of each other, clocks count as equal.

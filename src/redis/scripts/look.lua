@@ -13,7 +13,7 @@ local due = not score and not waits or score and tonumber(score) <= now
 local stop = stop_reason()
 if not due and not stop then return "" end
 
-settling()
+settling_for_good()
 if run.status == "running" then
   if due then
     if lose_attempt() then return "" end

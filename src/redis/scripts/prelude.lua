@@ -44,6 +44,21 @@ end
 -- The first write of a script that settles. Redis refuses a script at maxmemory only until it has written once, and ZREM passes.
 local function settling() redis.call("ZREM", key.retention, "-") end
 
+-- The names of the keys of the run's conversation, as its client wrote them into the record: record, queue, turns, index, id; or nil.
+local function conversation() return run.conversationKeys and cjson.decode(run.conversationKeys) end
+
+-- Their names are not declared, because who sends the script need not know them. A Cluster that moves the slot refuses one that is not here (any
+-- more): then a script fails here, before it has written anything.
+local function find_conversation(names)
+  if names then redis.call("EXISTS", names.record, names.queue, names.turns, names.index) end
+end
+
+-- settling() for a script that may end the run, and so pass its turn on.
+local function settling_for_good()
+  find_conversation(conversation())
+  settling()
+end
+
 -- Changes to the record are collected and written once, by flush(), when the script returns: each call out of Lua costs more than its work.
 local changes = {}
 local function set(...)
@@ -144,9 +159,6 @@ local function unpause()
 end
 
 local function wake_json(wake) return wake and cjson.encode(wake) or "" end
-
--- The names of the keys of the run's conversation, as its client wrote them into the record: record, queue, turns, index, id; or nil.
-local function conversation() return run.conversationKeys and cjson.decode(run.conversationKeys) end
 
 -- A use: its keys live on, and members of the tenant's index that have not been used for as long go.
 local function use_conversation(names)

@@ -12,7 +12,7 @@ local about_call = arg.resolution == "ran" or arg.resolution == "not-run"
 if about_call and not intent_open or arg.resolution == "resample" and not diverged then return { "not-open" } end
 if arg.resolution == "fail" and arg.callId ~= "" and not intent_open then return { "not-open" } end
 
-settling()
+settling_for_good()
 if arg.resolution == "fail" then
   fail("TOOL_FAILED", arg.callId == "" and "A person ended the run." or "A person said that the call " .. arg.callId .. " failed.")
   return { "resolved", "" }

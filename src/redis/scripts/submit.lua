@@ -22,7 +22,8 @@ if entry then
 end
 if arg.queue == "" then return { "unknown-agent", unpack(redis.call("HKEYS", key.agents), 1, 100) } end
 
-local talk = arg.conversation ~= "" and cjson.decode(arg.conversationKeys) or nil
+local talk = arg.conversation ~= "" and cjson.decode(arg.conversationKeys)
+find_conversation(talk)
 local ahead = talk and redis.call("LLEN", talk.queue) or 0
 if talk and ahead >= tonumber(arg.maxWaiting) then return { "conversation-full" } end
 

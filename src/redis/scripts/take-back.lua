@@ -6,7 +6,7 @@ local taken = run.status == "queued" and redis.call("HGET", key.run, "takenBack"
 if taken == arg.token .. " " .. (run.wake or "") then return cjson.encode(wake_job()) end
 if run.status ~= "running" or run.token ~= arg.token then return "" end
 
-settling()
+settling_for_good()
 local stop = stop_reason()
 if lose_attempt() then return "" end
 if stop then return finish(stop) or "" end
