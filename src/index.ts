@@ -26,6 +26,7 @@ export type { ConversationInfo, ConversationTurn } from "./protocol/conversation
 export { RunError, type HandleResolution, type RunHandle, type RunStatusReport, type WaitOptions } from "./producers/run-handle.ts";
 export type { FollowOptions } from "./producers/follow.ts";
 export type { RunRequest, Submitted } from "./producers/run-producer.ts";
+export type { ForkOptions, ReplayOptions, RetryOptions } from "./producers/second-chances.ts";
 export type { InputOf, RunInput } from "./producers/types.ts";
 export type { InputSchema } from "./protocol/structured-input.ts";
 export type { SubmitOptions } from "./producers/submission.ts";

@@ -98,6 +98,8 @@ export interface DeriveOptions {
 
 export function deriveAgent(agent: Agent, hop: HopState, options: DeriveOptions): Agent {
   return Object.create(withHopGuardrails(withJournaledModel(agent), hop), {
+    // A model that the fork of a run names stands in place of the agent's own.
+    ...(hop.secondChance.model === undefined ? {} : { model: { value: hop.secondChance.model, enumerable: true } }),
     handoffs: { value: agent.handoffs.map((handoff) => endingHandoff(getHandoff(handoff), hop)), enumerable: true },
     ...(options.guardsInput ? {} : { inputGuardrails: { value: [], enumerable: true } }),
     emit: { value: safeEmit(agent, options.onListenerError), enumerable: false },

@@ -15,9 +15,9 @@ import {
   type ToolInputGuardrailDefinition,
   type ToolOutputGuardrailDefinition,
 } from "@openai/agents";
+import { toolKey } from "../protocol/journal.ts";
 import type { AnyAgent } from "./catalog.ts";
 import { currentScope, type HopState } from "./hop-state.ts";
-import { toolKey } from "./journal-entry.ts";
 
 /** Names the guardrail, which the SDK's own error does not. */
 class GuardrailFailedError extends GuardrailExecutionError {

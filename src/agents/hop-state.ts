@@ -7,8 +7,12 @@ import type { AgentInputItem, ModelProvider, Runner } from "@openai/agents";
 import type { Clock } from "../clock.ts";
 import { FleetError } from "../protocol/errors.ts";
 import type { RunEvent } from "../protocol/events.ts";
-import { canonicalJson, modelKey, type Rejection, sha256 } from "./journal-entry.ts";
+import { modelKey, TOP_FRAME } from "../protocol/journal.ts";
+import type { ToolMode } from "../protocol/origin.ts";
+import type { Decision } from "../protocol/run.ts";
+import { canonicalJson, type Rejection, sha256 } from "./journal-entry.ts";
 import type { HopJournal, HopLiveText } from "./ports.ts";
+import type { Recordings } from "./recordings.ts";
 import type { TrackedContext } from "./run-context.ts";
 
 export interface HopIdentity {
@@ -20,6 +24,16 @@ export interface HopIdentity {
   readonly conversation?: string | undefined;
   /** Top-level turns of the hops before this one. */
   readonly turnsBefore: number;
+  /** The first run of the line that this one stands in; mostly itself. */
+  readonly root: string;
+}
+
+/** What a run made out of another one does otherwise. */
+export interface SecondChance {
+  readonly tools: ToolMode;
+  /** The model of its own turns, in place of the agents'. */
+  readonly model: string | undefined;
+  readonly recordings: Recordings;
 }
 
 /** One SDK run inside the hop: the hop's own, a nested agent's, a guardrail's. Its model calls follow one another. */
@@ -40,8 +54,6 @@ export interface BadAnswer extends Rejection {
   readonly key: string;
 }
 
-export const TOP_FRAME = "0";
-
 /** The code changed under the run: what it asks the model now is not what the journal answers. */
 export class ReplayDivergedError extends Error {
   override readonly name = "ReplayDivergedError";
@@ -57,6 +69,8 @@ export class HopState {
   readonly signal: AbortSignal;
   /** True for a failure that another attempt may survive: it must reach the worker even out of a nested agent. */
   readonly isRetryable: (error: unknown) => boolean;
+  readonly secondChance: SecondChance;
+  readonly decisions: ReadonlyMap<string, Decision>;
   provider!: ModelProvider;
   runner!: Runner;
   readonly #badAnswers = new WeakMap<object, BadAnswer>();
@@ -77,6 +91,8 @@ export class HopState {
     clock: Clock;
     signal: AbortSignal;
     isRetryable: (error: unknown) => boolean;
+    secondChance: SecondChance;
+    decisions: ReadonlyMap<string, Decision>;
   }) {
     this.identity = parts.identity;
     this.journal = parts.journal;
@@ -89,6 +105,8 @@ export class HopState {
     const stop = (): void => this.#controller.abort(parts.signal.reason);
     if (parts.signal.aborted) stop();
     else parts.signal.addEventListener("abort", stop);
+    this.secondChance = parts.secondChance;
+    this.decisions = parts.decisions;
     for (const key of parts.journal.entries.keys()) {
       const match = /^m:([^:]+):(\d+)$/.exec(key);
       if (match !== null) this.frame(match[1] ?? TOP_FRAME).unreplayed.add(Number(match[2]));
@@ -142,6 +160,11 @@ export class HopState {
   blamed(error: unknown): BadAnswer | undefined {
     if (typeof error !== "object" || error === null) return undefined;
     return ("error" in error ? this.blamed(error.error) : undefined) ?? this.#badAnswers.get(error);
+  }
+
+  /** The hop's own turn at which it is, counted from 0; what runs before the first one belongs to it. */
+  get turn(): number {
+    return Math.max(0, this.frame(TOP_FRAME).used.size - 1);
   }
 
   /** Stops the attempt from inside: the SDK would turn an error in a nested agent into text for the model. The first one counts. */

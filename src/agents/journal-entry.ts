@@ -1,7 +1,6 @@
 /**
- * What one finished call looks like in the journal. Keys: `m:<frame>:<n>` for the n-th model call of a frame (one frame = one SDK run),
- * `t:<callId>` for a tool call, `r:<frame>:<n>:<m>` for the m-th answer to call n that was rejected. Call ids are rewritten and journaled
- * with the answer, so a tool key is as stable as the journal itself.
+ * What one finished call looks like in the journal; its keys stand in `src/protocol/journal.ts`, but for `r:<frame>:<n>:<m>`, the m-th answer to
+ * call n that was rejected. Call ids are rewritten and journaled with the answer, so a tool's key is as stable as the journal itself.
  */
 import { createHash } from "node:crypto";
 import { type ModelRequest, type ModelResponse, Usage } from "@openai/agents";
@@ -14,6 +13,10 @@ const modelEntrySchema = z.object({
   v: z.literal(1),
   /** Hash of the request; another one at the same place means that the code changed under the run. */
   fingerprint: z.string(),
+  /** The hop's own turn in which it was asked, counted from 0. */
+  turn: z.int().optional(),
+  /** Taken over from another run: it stands, whatever the code asks by now. */
+  given: z.literal(true).optional(),
   response: z.object({
     usage: z.record(z.string(), z.unknown()),
     output: z.array(z.record(z.string(), z.unknown())),
@@ -29,6 +32,9 @@ const toolEntrySchema = z.object({
   v: z.literal(1),
   // JSON by construction: it was parsed from text a moment ago.
   output: z.unknown().optional(),
+  turn: z.int().optional(),
+  /** It did not run: the run's tools are switched off. */
+  denied: z.literal(true).optional(),
   context: z.object({ set: z.record(z.string(), jsonSchema), removed: z.array(z.string()), order: z.int().optional() }).optional(),
 });
 export type ToolEntry = z.infer<typeof toolEntrySchema>;
@@ -37,8 +43,6 @@ export type ToolEntry = z.infer<typeof toolEntrySchema>;
 const rejectionSchema = z.object({ v: z.literal(1), answer: z.string(), reason: z.string() });
 export type Rejection = Omit<z.infer<typeof rejectionSchema>, "v">;
 
-export const modelKey = (frame: string, index: number): string => `m:${frame}:${index}`;
-export const toolKey = (callId: string): string => `t:${callId}`;
 /** @param earlier how many answers of the hop were rejected before */
 export const rejectionKey = (rejectedKey: string, earlier: number): string => `r:${rejectedKey.slice("m:".length)}:${earlier}`;
 
@@ -53,21 +57,26 @@ export function rejectionsAt(entries: ReadonlyMap<string, string>, key: string):
     .map((candidate) => rejectionSchema.parse(JSON.parse(entries.get(candidate) ?? "")));
 }
 
-export function encodeModelEntry(fingerprint: string, response: ModelResponse): string {
+export function encodeModelEntry(fingerprint: string, turn: number, response: ModelResponse): string {
   // The provider's raw payload is dropped: the runner does not need it and it doubles the size.
   const { providerData: _raw, ...kept } = response;
-  return JSON.stringify({ v: 1, fingerprint, response: kept, receipt: receiptOf(response) });
+  return JSON.stringify({ v: 1, fingerprint, turn, response: kept, receipt: receiptOf(response) });
 }
 
-export function decodeModelEntry(text: string): { fingerprint: string; response: ModelResponse } {
-  const { fingerprint, response } = modelEntrySchema.parse(JSON.parse(text));
+export function decodeModelEntry(text: string): { fingerprint: string; given: boolean; response: ModelResponse } {
+  const { fingerprint, given = false, response } = modelEntrySchema.parse(JSON.parse(text));
   // `output` was an AgentOutputItem[] when this process or another wrote it; the SDK checks it no further on live answers either.
-  return { fingerprint, response: { ...response, usage: new Usage(response.usage) } as unknown as ModelResponse };
+  return { fingerprint, given, response: { ...response, usage: new Usage(response.usage) } as unknown as ModelResponse };
 }
 
 /** Takes any output; `decodeToolEntry` tells whether JSON carried it. */
-export const encodeToolEntry = (entry: { readonly v: 1; readonly output?: unknown; readonly context?: unknown }): string =>
-  JSON.stringify(entry, encodeBytes);
+export const encodeToolEntry = (entry: {
+  readonly v: 1;
+  readonly output?: unknown;
+  readonly context?: unknown;
+  readonly turn: number;
+  readonly denied?: true;
+}): string => JSON.stringify(entry, encodeBytes);
 export const decodeToolEntry = (text: string): ToolEntry => toolEntrySchema.parse(JSON.parse(text));
 
 /** Tools may answer with images as bytes; JSON cannot. */

@@ -7,8 +7,9 @@ import { ModelRefusalError, Usage } from "@openai/agents";
 import { cut, LIMITS } from "../protocol/limits.ts";
 import { FleetError } from "../protocol/errors.ts";
 import type { RunEvent } from "../protocol/events.ts";
+import { TOP_FRAME } from "../protocol/journal.ts";
 import { type EarlyEnd, earlyEndOf } from "./finish-reason.ts";
-import { currentScope, type Frame, type HopState, ReplayDivergedError, TOP_FRAME } from "./hop-state.ts";
+import { currentScope, type Frame, type HopState, ReplayDivergedError } from "./hop-state.ts";
 import { decodeModelEntry, encodeModelEntry, fingerprintOf, type Rejection, rejectionsAt } from "./journal-entry.ts";
 import { withSoleJson } from "./structured-answer.ts";
 import { receiptOf, toUsage, withReceipt } from "./usage.ts";
@@ -101,11 +102,11 @@ function place(name: string, request: ModelRequest): PendingCall | undefined {
   const base = { hop, frame, index, key, fingerprint, model: name, request, startedAtMs: hop.clock.nowMs() };
   if (entry !== undefined) {
     const recorded = decodeModelEntry(entry);
-    if (recorded.fingerprint !== fingerprint) throw diverged(hop, key, "the request is not the one that was journaled");
+    if (!recorded.given && recorded.fingerprint !== fingerprint) throw diverged(hop, key, "the request is not the one that was journaled");
     frame.unreplayed.delete(index);
     frame.answered = { key, text: textOf(recorded.response) };
     countContext(base, toUsage(recorded.response.usage));
-    return { ...base, recorded: recorded.response };
+    return { ...base, recorded: recorded.given ? forAnyModel(hop, recorded.response) : recorded.response };
   }
   if (isBehindReplay(frame)) throw diverged(hop, key, "the journal has later calls of this run, but not this one");
   hop.signal.throwIfAborted();
@@ -133,6 +134,12 @@ function withRejections(request: ModelRequest, rejections: readonly Rejection[])
   return { ...request, input: [...asked, ...told] };
 }
 
+/** What one model thought, in its own sealed form, is refused by another. */
+function forAnyModel({ secondChance }: HopState, response: ModelResponse): ModelResponse {
+  if (secondChance.model === undefined) return response;
+  return { ...response, output: response.output.filter(({ type }) => type !== "reasoning") };
+}
+
 /** True where a call that is not journaled comes before one that is: in the frame itself, or in one that went on when this one had ended. */
 const isBehindReplay = ({ unreplayed, caller }: Frame): boolean => unreplayed.size > 0 || (caller !== undefined && isBehindReplay(caller));
 
@@ -149,11 +156,11 @@ async function journal(call: PendingCall, response: ModelResponse, earlyEnd: Ear
   if (earlyEnd !== undefined) {
     // Paid for, but no answer: kept beside the journal for reading, never replayed.
     const key = `x:${call.frame.id}:${call.index}:${call.hop.identity.attempt}`;
-    const valueJson = encodeModelEntry(call.fingerprint, { ...response, output });
+    const valueJson = encodeModelEntry(call.fingerprint, call.hop.turn, { ...response, output });
     await call.hop.write({ key, valueJson, usage, turns: 0, event: undefined });
     throw earlyEnd === "length" ? truncated() : withheld();
   }
-  const valueJson = encodeModelEntry(call.fingerprint, { ...response, output });
+  const valueJson = encodeModelEntry(call.fingerprint, call.hop.turn, { ...response, output });
   const top = call.frame.id === TOP_FRAME;
   // The event has the text as it was streamed, which followers compare with what they have shown.
   const event = eventOf(call, { ...response, output: renameCalls(call, response.output) }, top);
@@ -220,10 +227,11 @@ const RUN_MARK_CHARS = 10;
  */
 function renameCalls(call: PendingCall, output: ModelResponse["output"]): ModelResponse["output"] {
   const frame = call.frame.id === TOP_FRAME ? "" : `f${call.frame.id.replace(".", "x")}`;
-  const { hop, attempt, runId, conversation } = call.hop.identity;
+  const { hop, attempt, runId, root, conversation } = call.hop.identity;
   const prefix = `call_h${hop}a${attempt}${frame}t${call.index}`;
-  // What earlier runs of a conversation called stands in the same transcript. The end of a run id is its random part.
-  const mark = conversation === undefined ? "" : `_${runId.slice(-RUN_MARK_CHARS)}`;
+  // What earlier runs of a conversation called stands in the same transcript, and what the source of a run called may stand in the books of
+  // its tools: neither may be met again. The end of a run id is its random part.
+  const mark = conversation === undefined && runId === root ? "" : `_${runId.slice(-RUN_MARK_CHARS)}`;
   return output.map((item, position) => (item.type === "function_call" ? { ...item, callId: `${prefix}_${position}${mark}` } : item));
 }
 

@@ -6,10 +6,12 @@ import { type FunctionTool, invokeFunctionTool, type Tool } from "@openai/agents
 import { hasDynamicFunctionToolApprovalPolicy, prepareFunctionToolInput } from "@openai/agents-core/utils/internal";
 import { cut, LIMITS } from "../protocol/limits.ts";
 import { FleetError } from "../protocol/errors.ts";
+import type { RunEvent } from "../protocol/events.ts";
+import { idempotencyKeyOf, toolKey } from "../protocol/journal.ts";
 import { NO_USAGE } from "../protocol/run.ts";
 import { toolInputGuardrail, toolOutputGuardrail } from "./hop-guardrails.ts";
 import { currentScope, runInScope, type Scope } from "./hop-state.ts";
-import { decodeToolEntry, encodeToolEntry, reviveBytes, type ToolEntry, toolKey } from "./journal-entry.ts";
+import { decodeToolEntry, encodeToolEntry, reviveBytes, type ToolEntry } from "./journal-entry.ts";
 import type { ContextPatch } from "./run-context.ts";
 import { stoppingSignal } from "./stopping-signal.ts";
 import { policyOf } from "./tool-policy.ts";
@@ -40,6 +42,20 @@ export function ledgeredTool(tool: Tool): Tool {
   return derived;
 }
 
+const heldTools = new WeakMap<Tool, Tool>();
+
+/**
+ * The tool in a run whose tools are not live; as an array, because it may be none: what runs at the provider, or in the SDK itself, no ledger
+ * can keep from running, and so the model is not offered it.
+ */
+export function heldTool(tool: Tool): Tool[] {
+  if (tool.type !== "function") return [];
+  const held: Tool =
+    heldTools.get(tool) ?? Object.create(ledgeredTool(tool), { needsApproval: { value: decidedApproval(tool), enumerable: true } });
+  heldTools.set(tool, held);
+  return [held];
+}
+
 /**
  * The SDK finds a tool's parser by the identity of `invoke`. A derived tool has another one, so its predicate would see unparsed
  * arguments, and a refund could run unapproved: the predicate is given what the original tool's parser makes of them.
@@ -53,6 +69,13 @@ function parsedApproval(tool: FunctionTool): FunctionTool["needsApproval"] {
     const parsed = prepared?.result.success === true ? (prepared.result.value as typeof args) : args;
     return tool.needsApproval(context, parsed, callId);
   };
+}
+
+/** Nobody is asked about a call that will not run. What the source's people decided stands. */
+function decidedApproval(tool: FunctionTool): FunctionTool["needsApproval"] {
+  const asked = parsedApproval(tool);
+  return async (context, args, callId) =>
+    callId !== undefined && currentScope()?.hop.decisions.has(callId) === true && asked(context, args, callId);
 }
 
 /** An agent as a tool: its run is known by the call that made it, whatever its input is made of. */
@@ -71,7 +94,11 @@ function ledgeredInvoke(tool: FunctionTool): Invoke {
     const callId = details?.toolCall?.callId;
     if (scope === undefined || details === undefined || callId === undefined) return tool.invoke(runContext, input, details);
     const journaled = scope.hop.journal.entries.get(toolKey(callId));
-    if (journaled !== undefined) return replay(scope, decodeToolEntry(journaled));
+    if (journaled !== undefined) {
+      scope.hop.secondChance.recordings.pass(tool.name, input);
+      return replay(scope, decodeToolEntry(journaled));
+    }
+    if (scope.hop.secondChance.tools !== "live") return heldCall(scope, tool, callId, input);
     const given = details.signal;
     // The details are the SDK's own, made for this call; what it knows of them by their identity has to stay.
     const stoppable = Object.assign(details, { signal: stoppingSignal(scope.hop.signal, given, tool.name) });
@@ -84,13 +111,13 @@ function ledgeredInvoke(tool: FunctionTool): Invoke {
 }
 
 function callOf({ hop }: Scope, callId: string, signal: AbortSignal | undefined): NonNullable<Scope["call"]> {
-  const { runId, attempt, tenant } = hop.identity;
+  const { runId, attempt, tenant, root } = hop.identity;
   return {
     runId,
     callId,
     attempt,
     tenant,
-    idempotencyKey: `${runId}/${callId}`,
+    idempotencyKey: idempotencyKeyOf(root, callId),
     signal: signal === undefined ? hop.signal : AbortSignal.any([hop.signal, signal]),
   };
 }
@@ -108,7 +135,7 @@ async function run(scope: Scope, tool: FunctionTool, callId: string, input: stri
   const startedAtMs = hop.clock.nowMs();
   const output = await invoke();
   const patch = stopsAttempt(scope, () => hop.context.takePatch());
-  const valueJson = encodeResult(tool, output, patch);
+  const valueJson = encodeResult(tool, hop.turn, output, patch);
   if (valueJson.length > LIMITS.stepBytes) {
     throw new FleetError(
       "OUTPUT_TOO_LARGE",
@@ -133,6 +160,33 @@ async function run(scope: Scope, tool: FunctionTool, callId: string, input: stri
   });
   return stored === valueJson ? output : replay(scope, decodeToolEntry(stored));
 }
+
+/** In a run whose tools do not run: the source's answer to the same call, or a plain word to the model that there is none. */
+async function heldCall(scope: Scope, tool: FunctionTool, callId: string, input: string): Promise<unknown> {
+  const { hop } = scope;
+  const recorded = hop.secondChance.tools === "recorded" ? await hop.secondChance.recordings.next(tool.name, input) : undefined;
+  const because = hop.secondChance.tools === "deny" ? "deny" : "not-recorded";
+  const entry = recorded === undefined ? { output: NOT_RUN[because], denied: true as const } : answerOf(recorded);
+  const valueJson = encodeToolEntry({ ...entry, v: 1, turn: hop.turn });
+  const called = { ...hop.at(), callId, tool: tool.name };
+  const preview = typeof entry.output === "string" ? entry.output : (JSON.stringify(entry.output) ?? "");
+  const answered = { ok: true, preview: cut(preview, LIMITS.eventPreviewChars), durationMs: 0, recorded: true };
+  const event: RunEvent =
+    recorded === undefined ? { type: "tool.denied", ...called, because } : { type: "tool.completed", ...called, ...answered };
+  return replay(scope, decodeToolEntry(await hop.write({ key: toolKey(callId), valueJson, usage: NO_USAGE, turns: 0, event })));
+}
+
+/** The order of context changes is a matter of the hop in which they were made. */
+function answerOf(recorded: string): { readonly output: unknown; readonly context?: ContextPatch } {
+  const { output, context } = decodeToolEntry(recorded);
+  return { output, ...(context === undefined ? {} : { context: { set: context.set, removed: context.removed } }) };
+}
+
+/** What the model is told. */
+const NOT_RUN = {
+  deny: "This call was not made: tools are switched off in this run.",
+  "not-recorded": "This call was not made: tools are answered from an earlier run here, and that run did not make this call.",
+} as const;
 
 async function openIntent(scope: Scope, tool: FunctionTool, callId: string, input: string): Promise<void> {
   const { hop } = scope;
@@ -163,9 +217,9 @@ function stopsAttempt<T>({ hop }: Scope, work: () => T): T {
 }
 
 /** @throws FleetError INPUT_INVALID where the tool returned what JSON cannot carry. */
-function encodeResult(tool: FunctionTool, output: unknown, context: ContextPatch | undefined): string {
+function encodeResult(tool: FunctionTool, turn: number, output: unknown, context: ContextPatch | undefined): string {
   try {
-    return encodeToolEntry({ v: 1, ...(output === undefined ? {} : { output }), ...(context === undefined ? {} : { context }) });
+    return encodeToolEntry({ v: 1, turn, ...(output === undefined ? {} : { output }), ...(context === undefined ? {} : { context }) });
   } catch (cause) {
     throw new FleetError("INPUT_INVALID", `Expected tool ${tool.name} to return a value that JSON can carry.`, { cause });
   }

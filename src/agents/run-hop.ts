@@ -24,7 +24,8 @@ import type { AnyAgent, CatalogEntry } from "./catalog.ts";
 import { summarise } from "./compaction.ts";
 import { deriveAgent, isStub } from "./derived-agent.ts";
 import { restoreOutputInfo } from "./hop-guardrails.ts";
-import { type BadAnswer, type HopIdentity, HopState, runInScope, TOP_FRAME } from "./hop-state.ts";
+import { TOP_FRAME } from "../protocol/journal.ts";
+import { type BadAnswer, type HopIdentity, HopState, runInScope, type SecondChance } from "./hop-state.ts";
 import type { HopJournal, HopLiveText } from "./ports.ts";
 import type { TrackedContext } from "./run-context.ts";
 import { installSeams } from "./sdk-seams.ts";
@@ -41,6 +42,7 @@ export interface HopParts {
   readonly context: TrackedContext;
   readonly decisions: ReadonlyMap<string, Decision>;
   readonly journal: HopJournal;
+  readonly secondChance: SecondChance;
   readonly live: HopLiveText;
   /** Already journaled: see `journaledProvider`. */
   readonly provider: ModelProvider;

@@ -8,7 +8,7 @@ import type { AgentInputItem } from "@openai/agents";
 import { withHopGuardrails } from "./hop-guardrails.ts";
 import { currentScope, type HopState, runInScope, type Scope } from "./hop-state.ts";
 import { journaledModel, journaledProvider } from "./journaled-model.ts";
-import { ledgeredTool } from "./ledgered-tool.ts";
+import { heldTool, ledgeredTool } from "./ledgered-tool.ts";
 import { whyRefused } from "./structured-answer.ts";
 
 const INSTALLED = Symbol.for("flotilla.seams");
@@ -24,7 +24,9 @@ export function installSeams(): void {
   const getAllTools = Agent.prototype.getAllTools;
   Agent.prototype.getAllTools = async function (...args) {
     const tools = await getAllTools.apply(this, args);
-    return currentScope() === undefined ? tools : tools.map(ledgeredTool);
+    const scope = currentScope();
+    if (scope === undefined) return tools;
+    return scope.hop.secondChance.tools === "live" ? tools.map(ledgeredTool) : tools.flatMap(heldTool);
   };
   const run = Runner.prototype.run;
   // `run` is overloaded; what is passed on is exactly what came in.

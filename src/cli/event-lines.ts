@@ -30,7 +30,7 @@ export function describeEvent(event: RunEvent | FollowedEvent): string | undefin
     case "turn.restarted":
       return `turn ${event.turn} is sampled anew by attempt ${event.attempt}`;
     case "run.queued":
-      return `queued for ${event.agent} in queue ${event.queue}`;
+      return `queued for ${event.agent} in queue ${event.queue}${event.origin === undefined ? "" : `, a ${event.origin.kind} of ${event.origin.runId} from turn ${event.origin.turn}`}`;
     case "attempt.started":
       return `attempt ${event.attempt} on ${event.worker}`;
     case "turn.completed":
@@ -40,7 +40,9 @@ export function describeEvent(event: RunEvent | FollowedEvent): string | undefin
     case "tool.started":
       return `tool ${event.tool} begins (${event.callId})`;
     case "tool.completed":
-      return `tool ${event.tool} ${event.ok ? "ok" : "FAILED"}  ${formatMs(event.durationMs)}  ${oneLine(event.preview, PREVIEW_CHARS)}`;
+      return `tool ${event.tool} ${event.recorded === true ? "answered from its source" : event.ok ? "ok" : "FAILED"}  ${formatMs(event.durationMs)}  ${oneLine(event.preview, PREVIEW_CHARS)}`;
+    case "tool.denied":
+      return `tool ${event.tool} not run: ${event.because === "deny" ? "tools are switched off" : "its source made no such call"}`;
     case "run.handed-off":
       return `handed off to ${event.to}`;
     default:
@@ -50,7 +52,17 @@ export function describeEvent(event: RunEvent | FollowedEvent): string | undefin
 
 type StateEvent = Exclude<
   RunEvent,
-  { type: "run.queued" | "attempt.started" | "turn.completed" | "model.called" | "tool.started" | "tool.completed" | "run.handed-off" }
+  {
+    type:
+      | "run.queued"
+      | "attempt.started"
+      | "turn.completed"
+      | "model.called"
+      | "tool.started"
+      | "tool.completed"
+      | "tool.denied"
+      | "run.handed-off";
+  }
 >;
 
 function describeState(event: StateEvent): string {

@@ -6,6 +6,7 @@ import { addConversations } from "./commands/conversations.ts";
 import { addDemo } from "./commands/demo.ts";
 import { addDev } from "./commands/dev.ts";
 import { addDoctor } from "./commands/doctor.ts";
+import { addFailures } from "./commands/failures.ts";
 import { addInit } from "./commands/init.ts";
 import { addPause, addResume } from "./commands/pause.ts";
 import { addRuns } from "./commands/runs.ts";
@@ -21,6 +22,7 @@ const COMMANDS: readonly AddCommand[] = [
   addSubmit,
   addRuns,
   addConversations,
+  addFailures,
   addPause,
   addResume,
   addWorker,

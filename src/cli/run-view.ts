@@ -50,6 +50,7 @@ export function drawRun({ run, events, output }: RunView): string[] {
     [plural(run.hop + 1, "hop"), plural(run.attempts, "attempt"), plural(run.turns, "turn"), formatUsage(run.usage), formatMs(tookMs)].join(
       " · ",
     ),
+    ...drawLine(run),
     "",
     ...drawWay(events),
   ];
@@ -75,6 +76,18 @@ function drawPause({ runId, agent, tenant, status }: RunInfo, pause: Pause): str
   return [`${words} (${new Date(pause.atMs).toISOString()})`, `  flotilla ${what[pause.scope]}`];
 }
 
+/** Where the run comes from, and what was made out of it. */
+function drawLine({ origin, tools, model, continuedAs, children = [] }: RunInfo): string[] {
+  const how = [...(tools === undefined ? [] : [`tools ${tools}`]), ...(model === undefined ? [] : [`model ${oneLine(model, 64)}`])].join(
+    ", ",
+  );
+  return [
+    ...(origin === undefined ? [] : [`a ${origin.kind} of ${origin.runId} from turn ${origin.turn} on${how === "" ? "" : ` (${how})`}`]),
+    ...(continuedAs === undefined ? [] : [`carried on by ${continuedAs}`]),
+    ...children.filter(({ runId }) => runId !== continuedAs).map(({ kind, runId }) => `its ${kind} is ${runId}`),
+  ];
+}
+
 function drawOpen(run: RunInfo): string[] {
   const approvals = run.approvals.flatMap((call) => [
     `waits for a person: ${call.tool}(${oneLine(call.arguments, 200)})`,
@@ -97,7 +110,8 @@ function drawOpen(run: RunInfo): string[] {
   return lines.length === 0 ? [] : ["", ...lines];
 }
 
-function stateOf({ status, suspension, pause }: RunInfo): string {
+function stateOf({ status, suspension, pause, continuedAs }: RunInfo): string {
+  if (continuedAs !== undefined) return `${status} (retried)`;
   if (status === "paused" && pause !== undefined && pause.scope !== "run") return `${status} (${pause.scope})`;
   return suspension === undefined ? status : `${status} (${suspension})`;
 }

@@ -7,6 +7,8 @@ import type { Attempt, BeginReply, Fact, Outcome, RejectedEntry, StepReply } fro
 import type { Resolution, ResolveReply } from "../protocol/people.ts";
 import type { Pause } from "../protocol/run.ts";
 import type { RunStore } from "../protocol/run-store.ts";
+import type { Decision } from "../protocol/run.ts";
+import type { HopSnapshot, Recording, Seed } from "../protocol/seed.ts";
 import type { Submission, SubmitReply } from "../protocol/submission.ts";
 import type { PayloadCodec } from "./payload-codec.ts";
 import { createSealedConversations, openTurns, sealStep } from "./sealed-conversations.ts";
@@ -30,9 +32,14 @@ export function createSealedRunStore(store: RunStore, codec: PayloadCodec): RunS
     submit: (submission) => submit(store, codec, submission),
     submitMany: (submissions) => submitMany(store, codec, submissions),
     begin: async (command) => openBegun(codec, await store.begin(command)),
-    async journal(runId, hop) {
-      const entries = await store.journal(runId, hop);
-      return new Map([...entries].map(([key, value]) => [key, openEntry(codec, runId, key, value)]));
+    journal: async (runId, hop) => openJournal(codec, runId, await store.journal(runId, hop)),
+    async recordings(runId) {
+      const change = opening(codec, runId);
+      return (await store.recordings(runId)).map((recording, index) => mapRecording(recording, index, change));
+    },
+    async snapshot(runId, hop) {
+      const reply = await store.snapshot(runId, hop);
+      return reply.status === "found" ? { ...reply, snapshot: openSnapshot(codec, reply.snapshot) } : reply;
     },
     record: (fact) => record(store, codec, fact),
     openIntent: (runId, token, intent) => store.openIntent(runId, token, mapIntent(intent, sealing(codec, runId))),
@@ -85,8 +92,48 @@ function sealSubmission(codec: PayloadCodec, submission: Submission): Submission
     settingsJson: change.document(submission.settingsJson, "settings"),
     metadataJson: codec.seals ? sealedMetadata() : submission.metadataJson,
     inputHash: codec.inputHashes(submission.tenant, submission.inputHash)[0],
+    ...(submission.seed === undefined ? {} : { seed: sealSeed(submission.seed, change) }),
   };
 }
+
+/** Values are bound to their run: what a new run takes over from another one is sealed anew. */
+function sealSeed(seed: Seed, change: Change): Seed {
+  return {
+    ...seed,
+    journal: new Map([...seed.journal].map(([key, value]) => [key, change.document(value, `journal:${key}`)])),
+    intents: seed.intents.map((intent) => mapIntent(intent, change)),
+    decisions: mapDecisions(seed.decisions, change),
+    recordings: seed.recordings.map((recording, index) => mapRecording(recording, index, change)),
+    ...(seed.conversationJson === undefined ? {} : { conversationJson: change.document(seed.conversationJson, "conversation") }),
+  };
+}
+
+function openSnapshot(codec: PayloadCodec, snapshot: HopSnapshot): HopSnapshot {
+  const { runId } = snapshot.info;
+  const change = opening(codec, runId);
+  return {
+    ...snapshot,
+    info: mapInfo(snapshot.info, change),
+    itemsJson: snapshot.itemsJson.map((chunk) => change.document(chunk, "items")),
+    contextJson: change.document(snapshot.contextJson, "context"),
+    settingsJson: change.document(snapshot.settingsJson, "settings"),
+    conversationJson: snapshot.conversationJson === undefined ? undefined : change.document(snapshot.conversationJson, "conversation"),
+    journal: openJournal(codec, runId, snapshot.journal),
+    decisions: mapDecisions(snapshot.decisions, change),
+  };
+}
+
+const mapDecisions = (decisions: ReadonlyMap<string, Decision>, change: Change): Map<string, Decision> =>
+  new Map([...decisions].map(([callId, decision]) => [callId, mapDecision(decision, callId, change)]));
+
+const openJournal = (codec: PayloadCodec, runId: string, entries: ReadonlyMap<string, string>): Map<string, string> =>
+  new Map([...entries].map(([key, value]) => [key, openEntry(codec, runId, key, value)]));
+
+const mapRecording = (recording: Recording, index: number, change: Change): Recording => ({
+  ...recording,
+  arguments: change.text(recording.arguments, `recorded arguments:${index}`),
+  valueJson: change.document(recording.valueJson, `recording:${index}`),
+});
 
 async function submit(store: RunStore, codec: PayloadCodec, submission: Submission): Promise<SubmitReply> {
   const sealed = sealSubmission(codec, submission);
@@ -131,7 +178,7 @@ function openBegun(codec: PayloadCodec, reply: BeginReply): BeginReply {
     metadataJson: codec.seals ? JSON.stringify(change.json(JSON.parse(attempt.metadataJson) as Json, "metadata")) : attempt.metadataJson,
     openIntents: attempt.openIntents.map((intent) => mapIntent(intent, change)),
     ...(attempt.conversationJson === undefined ? {} : { conversationJson: change.document(attempt.conversationJson, "conversation") }),
-    decisions: new Map([...attempt.decisions].map(([callId, decision]) => [callId, mapDecision(decision, callId, change)])),
+    decisions: mapDecisions(attempt.decisions, change),
   };
   const { tenant, conversation: id = "" } = attempt;
   return {

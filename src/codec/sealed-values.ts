@@ -159,6 +159,7 @@ export function mapEvent(event: RunEvent, change: Change): RunEvent {
     case "attempt.started":
     case "model.called":
     case "tool.started":
+    case "tool.denied":
     case "run.resumed":
     case "attempt.released":
     case "attempt.lost":

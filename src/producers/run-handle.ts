@@ -15,6 +15,7 @@ import { reach } from "./backend.ts";
 import { createBell } from "./bell.ts";
 import { EVENTS_PER_READ, type FollowOptions, follow, requireRun } from "./follow.ts";
 import { parsePauseNote } from "./pause-scopes.ts";
+import type { Draft, ForkOptions, ReplayOptions, RetryOptions, SecondChances } from "./second-chances.ts";
 import type { FleetOutput, FleetResult, FleetTypes } from "./types.ts";
 
 export interface RunDeps {
@@ -24,6 +25,9 @@ export interface RunDeps {
   readonly clock: Clock;
   /** How long a run that is ended from here stays readable. */
   readonly retentionMs: Retention;
+  readonly secondChances: SecondChances;
+  /** Submits what a second chance made; resolves with the run's id. */
+  readonly accept: (draft: Draft) => Promise<string>;
 }
 
 /** A person's word on a call whose effect is unknown. `ran` carries what the tool had answered. */
@@ -64,6 +68,15 @@ export interface RunHandle<A extends FleetTypes = FleetTypes> {
   resolve(callId: string | undefined, resolution: HandleResolution): Promise<void>;
   approve(callId: string, message?: string): Promise<void>;
   reject(callId: string, message?: string): Promise<void>;
+  /**
+   * Carries a run on that ended without an output, from the hop that failed: what that hop paid for is kept. A run is carried on once: again
+   * answers with the same run. @throws FleetError RUN_LIVE, RUN_COMPLETED, RUN_EXPIRED, HOP_UNRECORDED and those of submit.
+   */
+  retry(options?: RetryOptions): Promise<RunHandle<A>>;
+  /** Starts anew, with another input or context if given. @throws FleetError as `retry`. */
+  replay(options?: ReplayOptions): Promise<RunHandle<A>>;
+  /** Goes on in a copy from any turn on, such as with another model. The run itself may still be live. @throws FleetError as `retry`. */
+  fork(options: ForkOptions): Promise<RunHandle<A>>;
 }
 
 /** `held`: the run's agent or tenant is paused as well, and holds it on. */
@@ -84,7 +97,8 @@ export class RunError extends FleetError {
 }
 
 export function createRunHandle<A extends FleetTypes = FleetTypes>(deps: RunDeps, id: string): RunHandle<A> {
-  const { store, queue, clock, retentionMs } = deps;
+  const { store, queue, clock, retentionMs, secondChances, accept } = deps;
+  const handleOf = async (draft: Promise<Draft>): Promise<RunHandle<A>> => createRunHandle<A>(deps, await accept(await draft));
 
   const result = async (options: WaitOptions = {}): Promise<RunResult> => resultOf(store, await waitForEnd(deps, id, options));
   const settle = async (reply: Promise<ResolveReply>): Promise<void> => {
@@ -135,6 +149,9 @@ export function createRunHandle<A extends FleetTypes = FleetTypes>(deps: RunDeps
     resolve: (callId, resolution) => settle(store.resolve(id, callId, storedResolution(resolution), retentionMs)),
     approve: (callId, message) => settle(store.decide(id, callId, { approve: true, ...(message === undefined ? {} : { message }) })),
     reject: (callId, message) => settle(store.decide(id, callId, { approve: false, ...(message === undefined ? {} : { message }) })),
+    retry: (options = {}) => handleOf(secondChances.retry(id, options)),
+    replay: (options = {}) => handleOf(secondChances.replay(id, options)),
+    fork: (options) => handleOf(secondChances.fork(id, options)),
   };
 }
 

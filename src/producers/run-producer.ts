@@ -10,7 +10,7 @@ import type { WakeJob } from "../protocol/job.ts";
 import { LIMITS } from "../protocol/limits.ts";
 import type { PauseNote, PauseScope, ScopePause } from "../protocol/pause.ts";
 import type { Retention } from "../protocol/retention.ts";
-import type { LiveText, RunStore } from "../protocol/run-store.ts";
+import type { FailureGroup, FailureQuery, LiveText, RunStore } from "../protocol/run-store.ts";
 import type { InputSchema } from "../protocol/structured-input.ts";
 import type { Submission, SubmitReply } from "../protocol/submission.ts";
 import type { WakeQueue } from "../protocol/wake-queue.ts";
@@ -20,7 +20,9 @@ import { closestFirst } from "./closest.ts";
 import { type Conversations, createConversations } from "./conversations.ts";
 import { countTenant, removeRun, removeTenant, type TenantCount, type TenantRemoval } from "./remove-runs.ts";
 import { pauseScope, resumeScope, type ScopePaused, type ScopeResumed } from "./pause-scopes.ts";
+import { type Retried, retryMany } from "./retry-many.ts";
 import { createRunHandle, type RunDeps, type RunHandle } from "./run-handle.ts";
+import { createSecondChances, type Draft, type RetryOptions } from "./second-chances.ts";
 import { draftSubmission, type SubmitOptions } from "./submission.ts";
 import type { AgentName, FleetTypes, InputOf } from "./types.ts";
 
@@ -87,12 +89,25 @@ export interface RunProducer<A extends FleetTypes = FleetTypes> {
   resume(scope: PauseScope): Promise<ScopeResumed>;
   /** Which agents and tenants are paused, by whom and why. */
   pauses(): Promise<ScopePause[]>;
+  /** Failed runs that nobody retried, by code and agent. */
+  failures(query?: FailureQuery): Promise<FailureGroup[]>;
+  /** Retries them while it is read, newest first. One that is refused is answered with its error; the others go on. */
+  retryMany(query: FailureQuery & { readonly code: string }, options?: RetryOptions): AsyncIterable<Retried>;
 }
 
 export function createRunProducer<A extends FleetTypes = FleetTypes>(deps: RunProducerDeps): RunProducer<A> {
   const { store, queue, clock, agents, makeRunId = runIds(clock) } = deps;
   const { retentionMs = PRODUCER_DEFAULTS.retentionMs, ...defaults } = deps.defaults ?? {};
-  const runDeps: RunDeps = { store, live: deps.live, queue, clock, retentionMs };
+  const secondChances = createSecondChances({ store, defaults });
+  const accept = async (draft: Draft): Promise<string> => {
+    const known = agents?.get(draft.agent)?.queue;
+    const submission = { ...draft, runId: makeRunId(), ...(known === undefined ? {} : { queue: known }) };
+    const reply = await reach(store.submit(submission));
+    const id = acceptedId(reply, submission);
+    await offer(wakeNow(reply, submission));
+    return id;
+  };
+  const runDeps: RunDeps = { store, live: deps.live, queue, clock, retentionMs, secondChances, accept };
   const run = (id: string): RunHandle<A> => createRunHandle<A>(runDeps, id);
 
   const prepare = (agent: string, input: unknown, options: SubmitOptions, path?: string): Submission => {
@@ -133,6 +148,8 @@ export function createRunProducer<A extends FleetTypes = FleetTypes>(deps: RunPr
     pause: (scope, note) => pauseScope(deps, scope, note),
     resume: (scope) => resumeScope(deps, scope),
     pauses: () => reach(store.pauses()),
+    failures: (query = {}) => reach(store.failures(query)),
+    retryMany: (query, options = {}) => retryMany(store, (id) => run(id).retry(options), query),
     async submit(agent, input, options = {}) {
       const submission = prepare(agent, input, options);
       const reply = await reach(store.submit(submission));
@@ -209,6 +226,7 @@ function acceptedId(reply: SubmitReply | undefined, submission: Submission, path
   if (reply.status === "created" || reply.status === "duplicate") return reply.runId;
   if (reply.status === "unknown-agent") throw unknownAgent(submission.agent, reply.known, path);
   if (reply.status === "conversation-full") throw conversationFull(submission, path);
+  if (reply.status === "source-gone" || reply.status === "source-open") throw refusedSource(reply, submission);
   throw new FleetError(
     "IDEMPOTENCY_CONFLICT",
     `Idempotency key ${JSON.stringify(submission.idempotencyKey)} belongs to run ${reply.runId}, with another input.`,
@@ -225,6 +243,20 @@ const conversationFull = ({ conversation }: Submission, path: string): FleetErro
     `Expected fewer than ${LIMITS.runsPerConversation} runs of conversation ${conversation} that are not over; got as many.`,
     { at: `${path}conversation`, remedy: "wait for results before you submit more, or use more conversations" },
   );
+
+function refusedSource(reply: Extract<SubmitReply, { status: "source-gone" | "source-open" }>, { seed }: Submission): FleetError {
+  const id = seed?.origin.runId ?? "";
+  if (reply.status === "source-gone") {
+    return new FleetError("RUN_EXPIRED", `Run ${id} went away while it was made anew.`, { at: id, remedy: "submit its input anew" });
+  }
+  if (reply.as === "completed") {
+    return new FleetError("RUN_COMPLETED", `Expected a run that ended without an output; ${id} completed.`, {
+      at: id,
+      remedy: `make it anew with \`flotilla runs replay ${id}\``,
+    });
+  }
+  return new FleetError("RUN_LIVE", `Expected a run that is over; ${id} is ${reply.as}.`, { at: id, remedy: `flotilla runs cancel ${id}` });
+}
 
 function unknownAgent(agent: string, known: readonly string[], path: string): FleetError {
   const at = `${path}agent`;

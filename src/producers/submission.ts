@@ -125,6 +125,9 @@ export function canonicalJson(value: Json): string {
 
 const hashOf = (parts: readonly Json[]): string => createHash("sha256").update(canonicalJson(parts)).digest("hex");
 
+/** @throws FleetError INPUT_INVALID naming the option. */
+export const parseOptions = <T>(schema: z.ZodType<T>, options: unknown): T => parse(schema, options, "");
+
 function parse<T>(schema: z.ZodType<T>, value: unknown, path: string): T {
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
@@ -132,7 +135,7 @@ function parse<T>(schema: z.ZodType<T>, value: unknown, path: string): T {
   const at = [path.replace(/\.$/, ""), ...(issue?.path ?? []).map(String)].filter((part) => part !== "").join(".");
   throw new FleetError("INPUT_INVALID", `Expected valid ${at === "" ? "options" : at}: ${issue?.message ?? "not valid"}.`, {
     at: at === "" ? "options" : at,
-    remedy: "compare with the options of submit",
+    remedy: "compare with the options of the call",
   });
 }
 

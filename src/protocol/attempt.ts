@@ -3,6 +3,7 @@ import type { ConversationStep, ConversationTurn } from "./conversation.ts";
 import type { RunEvent } from "./events.ts";
 import type { Priority, WakeJob } from "./job.ts";
 import type { Json } from "./json.ts";
+import type { Origin, ToolMode } from "./origin.ts";
 import type { Retention } from "./retention.ts";
 import type { Approval, Decision, FinalStatus, Intent, RunErrorInfo, RunStatus, Suspension, Usage } from "./run.ts";
 
@@ -41,6 +42,13 @@ export interface Attempt {
   /** Journaled top-level turns of the hops before this one. */
   readonly turnsBefore: number;
   readonly deadlineAtMs: number;
+  /** Where the run comes from; absent for one that was submitted. */
+  readonly origin?: Origin;
+  /** The first run of its line, which names effects to the outside; its own id for a run that was submitted. */
+  readonly root: string;
+  readonly tools: ToolMode;
+  /** The model of every turn from `origin.turn` on, in place of the agents' own. */
+  readonly model?: string;
   /** True when this hop may have journal entries to replay. */
   readonly hasJournal: boolean;
   readonly openIntents: readonly Intent[];
@@ -148,7 +156,12 @@ export type Outcome =
       /** A bad answer, which would fail the same way for ever. Counted in `resamples`. */
       readonly rejects?: RejectedEntry;
     }
-  | { readonly type: "failed" | "blocked" | "refused"; readonly error: RunErrorInfo }
+  | {
+      readonly type: "failed" | "blocked" | "refused";
+      readonly error: RunErrorInfo;
+      /** The journal entry at fault: a retry of the run forgets it. */
+      readonly rejectKey?: string;
+    }
   | { readonly type: StopReason }
   /** The worker shuts down, or the run is paused: another takes the run at once, or when it is resumed, nothing is counted. */
   | { readonly type: "released" };

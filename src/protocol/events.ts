@@ -5,13 +5,14 @@
 import { z } from "zod";
 import { FleetError } from "./errors.ts";
 import { jsonSchema } from "./json.ts";
+import { originSchema } from "./origin.ts";
 import { callReceiptSchema } from "./receipt.ts";
 import { approvalSchema, pauseSchema, runErrorSchema, suspensionSchema, usageSchema } from "./run.ts";
 
 const at = { atMs: z.int(), hop: z.int().min(0), agent: z.string() };
 
 export const runEventSchema = z.discriminatedUnion("type", [
-  z.object({ type: z.literal("run.queued"), ...at, queue: z.string() }),
+  z.object({ type: z.literal("run.queued"), ...at, queue: z.string(), origin: originSchema.optional() }),
   z.object({ type: z.literal("attempt.started"), ...at, attempt: z.int(), wake: z.int(), worker: z.string() }),
   /** A top-level model call is journaled. `turn` counts from 1 over the whole run. */
   z.object({
@@ -46,7 +47,11 @@ export const runEventSchema = z.discriminatedUnion("type", [
     ok: z.boolean(),
     preview: z.string(),
     durationMs: z.int(),
+    /** It did not run: the run that this one was made out of had made the same call. */
+    recorded: z.boolean().optional(),
   }),
+  /** A call that did not run, because the run's tools are not live. The model was told. */
+  z.object({ type: z.literal("tool.denied"), ...at, callId: z.string(), tool: z.string(), because: z.enum(["deny", "not-recorded"]) }),
   z.object({ type: z.literal("run.handed-off"), ...at, to: z.string(), arguments: z.string().optional() }),
   z.object({
     type: z.literal("run.suspended"),

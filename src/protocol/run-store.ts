@@ -26,6 +26,7 @@ import type { PauseScope, PauseStore } from "./pause.ts";
 import type { AgentEntry, WorkerEntry } from "./registry.ts";
 import type { Retention } from "./retention.ts";
 import type { Decision, Intent, RunInfo, RunStatus } from "./run.ts";
+import type { HopSnapshot, Recording } from "./seed.ts";
 import type { Submission, SubmitReply } from "./submission.ts";
 
 export type RemoveReply =
@@ -60,7 +61,31 @@ export interface ListQuery {
   /** Newest first; only runs created before this run id. */
   readonly before?: string;
   readonly limit: number;
+  /** Only failed runs of one reason that were not retried. */
+  readonly failure?: { readonly code: string; readonly agent: string };
 }
+
+export interface FailureQuery {
+  readonly tenant?: string;
+  readonly agent?: string;
+  readonly code?: string;
+}
+
+export interface FailureGroup {
+  readonly code: string;
+  readonly agent: string;
+  readonly count: number;
+  /** The one that was submitted last. */
+  readonly newest: string;
+  /** When the first and the last of them in order of submission failed. */
+  readonly firstAtMs: number;
+  readonly lastAtMs: number;
+}
+
+export type SnapshotReply =
+  | { readonly status: "found"; readonly snapshot: HopSnapshot }
+  | { readonly status: "unrecorded" }
+  | { readonly status: "unknown" };
 
 export interface RunStore extends PauseStore {
   submit(submission: Submission): Promise<SubmitReply>;
@@ -70,6 +95,8 @@ export interface RunStore extends PauseStore {
   begin(command: BeginCommand): Promise<BeginReply>;
   /** All entries of a hop's journal. */
   journal(runId: string, hop: number): Promise<Map<string, string>>;
+  /** Calls of the run's source that its tools are answered from, in their order. */
+  recordings(runId: string): Promise<Recording[]>;
   record(fact: Fact): Promise<StepReply>;
   openIntent(runId: string, token: string, intent: Intent): Promise<IntentReply>;
   end(command: EndCommand): Promise<EndReply>;
@@ -85,6 +112,10 @@ export interface RunStore extends PauseStore {
   output(runId: string): Promise<Json | undefined>;
   items(runId: string): Promise<string[]>;
   list(query: ListQuery): Promise<RunInfo[]>;
+  /** A run as one of its hops found it; without `hop` its present one. `unrecorded`: it ended before hops were kept. */
+  snapshot(runId: string, hop?: number): Promise<SnapshotReply>;
+  /** Failed runs that were not retried, by what made them fail. Costs by reasons, not by runs. */
+  failures(query: FailureQuery): Promise<FailureGroup[]>;
 
   events(runId: string, afterId: string, limit: number): Promise<StoredEvent[]>;
   /** Calls `wake` whenever a run has new events or live text. May call it without reason. */

@@ -3,6 +3,7 @@ import { z } from "zod";
 import { agentNameSchema, conversationIdSchema, idempotencyKeySchema, queueNameSchema, runIdSchema, tenantSchema } from "./ids.ts";
 import { prioritySchema } from "./job.ts";
 import { jsonSchema } from "./json.ts";
+import { childSchema, originSchema, toolModeSchema } from "./origin.ts";
 
 export const FINAL_STATUSES = ["completed", "failed", "blocked", "refused", "cancelled", "expired"] as const;
 export const LIVE_STATUSES = ["queued", "running", "suspended", "paused"] as const;
@@ -138,6 +139,16 @@ export const runInfoSchema = z.strictObject({
   updatedAtMs: z.int(),
   startedAtMs: z.int().optional(),
   finishedAtMs: z.int().optional(),
+  /** The run that this one was made out of. */
+  origin: originSchema.optional(),
+  /** What becomes of tool calls, where they do not simply run. */
+  tools: toolModeSchema.exclude(["live"]).optional(),
+  /** The model of the turns since `origin.turn`, where it is not the agents' own. */
+  model: z.string().optional(),
+  /** The run that a retry made out of this one: it carries on. */
+  continuedAs: runIdSchema.optional(),
+  /** The newest runs that were made out of this one. */
+  children: z.array(childSchema).optional(),
   /** The run ends as `expired` when this passes. */
   deadlineAtMs: z.int(),
   /** A queued run is not started, and a lane-suspended one not resumed, before this. */

@@ -1,5 +1,7 @@
 /** What a producer hands to the store, and what it is answered. */
 import type { Priority, WakeJob } from "./job.ts";
+import type { RunStatus } from "./run.ts";
+import type { Seed } from "./seed.ts";
 
 /** A run as its producer made it. Ids are made by the client, so that a re-sent submit finds itself. */
 export interface Submission {
@@ -24,6 +26,8 @@ export interface Submission {
   readonly maxHops: number;
   /** The run waits until earlier runs of this conversation of its tenant are over, and is shown what they left. */
   readonly conversation?: string;
+  /** Of a run that is made out of another one. Such a submission has no idempotency key: a run is retried once anyway. */
+  readonly seed?: Seed;
 }
 
 export type SubmitReply =
@@ -40,4 +44,8 @@ export type SubmitReply =
   /** So many runs of the conversation are not over that no other is taken in. */
   | { readonly status: "conversation-full" }
   /** Only without a `queue`: nobody ever announced the agent. */
-  | { readonly status: "unknown-agent"; readonly known: readonly string[] };
+  | { readonly status: "unknown-agent"; readonly known: readonly string[] }
+  /** Only with a seed: the source is not there, or another tenant's. */
+  | { readonly status: "source-gone" }
+  /** Only for a retry: the source did not end without an output. */
+  | { readonly status: "source-open"; readonly as: RunStatus };

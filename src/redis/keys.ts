@@ -11,15 +11,19 @@ export const DEFAULT_PREFIX = "flotilla";
 export interface Keys {
   /** Hash: the run's record. PEXPIRE at the final state (retention + 1 day). Writer: every run script. */
   run(runId: string): string;
-  /** List of JSON arrays: the transcript, one chunk per submit, handoff and completion. TTL as `run`. Writers: submit, end. */
+  /** List of JSON arrays: the transcript, one chunk per submit, handoff and completion; never taken out, so that each hop's stays readable. TTL as `run`. Writers: submit, end. */
   items(runId: string): string;
-  /** Hash of journal key → JSON: finished model and tool calls of one hop. PEXPIREAT deadline + 35 days. Writers: record, resolve, end. */
+  /** Hash of journal key → JSON: finished model and tool calls of one hop. PEXPIREAT deadline + 35 days. Writers: submit, record, resolve, end. */
   journal(runId: string, hop: number): string;
-  /** Hash of callId → token, newline, Intent JSON: effects that may have happened. TTL as `run`. Writers: open-intent, record, resolve. */
+  /** Hash of hop → HopStart JSON, `<hop>:context` → the context it began with, if it changed: with what each ended hop began. PEXPIREAT deadline + 35 days. Writer: end. */
+  hops(runId: string): string;
+  /** Hash of number → Recording JSON: calls of the source that a run's tools are answered from. PEXPIREAT deadline + 35 days. Writer: submit. */
+  recordings(runId: string): string;
+  /** Hash of callId → token, newline, Intent JSON: effects that may have happened. TTL as `run`. Writers: submit, open-intent, record, resolve. */
   intents(runId: string): string;
   /** Hash of callId → Approval JSON: calls that wait for a person. Deleted at the final state. Writers: end, decide. */
   approvals(runId: string): string;
-  /** Hash of callId → Decision JSON, write-once. TTL as `run`. Writer: decide. */
+  /** Hash of callId → Decision JSON, write-once. TTL as `run`. Writers: submit, decide. */
   decisions(runId: string): string;
   /** Stream, field `e` = RunEvent JSON, trimmed to about 10,000. TTL as `run`. Writer: every run script. */
   events(runId: string): string;
@@ -29,7 +33,7 @@ export interface Keys {
   dispatch(): string;
   /** Sorted set runId → deadline (epoch ms) of every live run. No TTL: bounded by live runs. Writers: submit, look, final states. */
   timers(): string;
-  /** Sorted set `<runId>/<tenant>/<status>/<hop>` → when to delete (epoch ms) a final run. No TTL: the sweeper empties it. Writers: final states, sweep. */
+  /** Sorted set `<runId>/<tenant>/<status>/<hop>`, of a failed run with `/failed:<code>:<agent>` → when to delete (epoch ms) a final run. No TTL: the sweeper empties it. Writers: final states, sweep. */
   retention(): string;
   /** Hash of `<agent or tenant>`, line end, name → Pause JSON. No TTL: at most 1,000, each until somebody resumes it. Writers: pause-scope, resume-scope. */
   pauses(): string;
@@ -37,7 +41,7 @@ export interface Keys {
   parked(): string;
   /** Sorted set, all scores 0: scopes that were resumed and may still have parked runs. No TTL: emptied by the reconciler. Writers: resume-scope, pause-scope, parked. */
   resuming(): string;
-  /** Sorted set, all scores 0: `<tenant or *>/<status or *>/<runId>`, four members per run. No TTL: members go with the run. Writers: every move, sweep. */
+  /** Sorted set, all scores 0: `<tenant or *>/<status or *>/<runId>`, four members per run; a failed one that was not retried has two more, with `failed:<code>:<agent>` as status. No TTL: members go with the run. Writers: every move, sweep. */
   index(): string;
   /** String `<runId> <input hash>`: an idempotency key (hashed). PX deadline + 30 days, outlives the run. Writer: submit. */
   idem(tenant: string, idempotencyKey: string): string;
@@ -70,6 +74,8 @@ export function keysFor(prefix: string = DEFAULT_PREFIX, shard = 0): Keys {
     run: (runId) => `${tag}:run:${runId}`,
     items: (runId) => ofRun(runId, "items"),
     journal: (runId, hop) => ofRun(runId, `journal:${hop}`),
+    hops: (runId) => ofRun(runId, "hops"),
+    recordings: (runId) => ofRun(runId, "recordings"),
     intents: (runId) => ofRun(runId, "intents"),
     approvals: (runId) => ofRun(runId, "approvals"),
     decisions: (runId) => ofRun(runId, "decisions"),
@@ -108,6 +114,22 @@ export const bullLockKey = (prefix: string, queue: string, jobId: string): strin
 /** The BullMQ queue of a group of agents. A worker of another protocol major never sees its jobs. */
 export const bullQueueName = (queue: string): string => `${queue}.v${PROTOCOL_MAJOR}`;
 
+/** What stands in a member of `index` in place of a status, for failed runs of one reason; as in prelude.lua. */
+export const failureGroup = (code: string, agent: string): string =>
+  `failed:${code}:${agent.replaceAll("%", "%25").replaceAll("/", "%2F")}`;
+
+/** The reason of such a group. */
+export function parseFailureGroup(group: string): { readonly code: string; readonly agent: string } {
+  const [, code = "", ...agent] = group.split(":");
+  return { code, agent: agent.join(":").replaceAll("%2F", "/").replaceAll("%25", "%") };
+}
+
 /** A member of `index`. `*` stands in no tenant and no status. */
 export const indexMember = (tenant: string | undefined, status: string | undefined, runId: string): string =>
   `${tenant ?? "*"}/${status ?? "*"}/${runId}`;
+
+/** Every member of a final run. `failure`: its group, if it failed. */
+export const indexMembersOf = (runId: string, tenant: string, status: string, failure: string | undefined): string[] =>
+  [undefined, tenant].flatMap((name) =>
+    [undefined, status, ...(failure === undefined ? [] : [failure])].map((stands) => indexMember(name, stands, runId)),
+  );

@@ -3,6 +3,7 @@ import { z } from "zod";
 import { runIdSchema } from "../protocol/ids.ts";
 import { prioritySchema, type WakeJob } from "../protocol/job.ts";
 import { jsonSchema } from "../protocol/json.ts";
+import { originSchema, toolModeSchema } from "../protocol/origin.ts";
 import {
   type Approval,
   approvalSchema,
@@ -60,6 +61,11 @@ export const INFO_FIELDS = [
   "cancelRequested",
   "worker",
   "error",
+  "origin",
+  "tools",
+  "model",
+  "continuedAs",
+  "children",
 ] as const;
 
 const stringsSchema = z.array(z.string());
@@ -89,6 +95,7 @@ export function parseRecord(fields: Fields, intents: unknown, approvals: unknown
   if (fields["status"] === undefined) return undefined;
   const number = (name: string): number => Number(fields[name] ?? 0);
   const { suspension, idempotencyKey, conversation, worker, error, pause = fields["parkedBy"] } = fields;
+  const { origin, tools, model, continuedAs, children } = fields;
   const times = ["startedAtMs", "finishedAtMs", "notBeforeMs"]
     .filter((name) => fields[name] !== undefined)
     .map((name) => [name, number(name)]);
@@ -122,8 +129,19 @@ export function parseRecord(fields: Fields, intents: unknown, approvals: unknown
     openIntents: parseIntents(intents),
     approvals: parseApprovals(approvals),
     ...(error === undefined ? {} : { error: runErrorSchema.parse(JSON.parse(error)) }),
+    ...(origin === undefined ? {} : { origin: JSON.parse(origin) }),
+    ...(tools === undefined || tools === "live" ? {} : { tools }),
+    ...(model === undefined ? {} : { model }),
+    ...(continuedAs === undefined ? {} : { continuedAs }),
+    ...(children === undefined ? {} : { children: parseChildren(children) }),
   });
 }
+
+const parseChildren = (stored: string): unknown[] =>
+  stored.split(" ").map((name) => {
+    const [kind, runId] = name.split("/");
+    return { kind, runId };
+  });
 
 // Made once: a schema costs more to make than to use, and these are used for every attempt.
 const nullableTextsSchema = z.array(z.string().nullable());
@@ -146,6 +164,11 @@ const toldSchema = z.object({
   deadlineAtMs: countSchema,
   journaled: countSchema.optional(),
   conversation: z.string().optional(),
+  itemsFrom: countSchema.default(0),
+  origin: z.string().optional(),
+  root: z.string().optional(),
+  tools: toolModeSchema.default("live"),
+  model: z.string().optional(),
 });
 const begunSchema = z.tuple([
   z.literal("begun"),
@@ -160,15 +183,21 @@ const begunSchema = z.tuple([
 ]);
 
 /** What `begin` tells an attempt; without the transcript where it is long. */
-export function parseBegun(token: string, reply: unknown): { readonly attempt: Attempt; readonly itemsJson: string[] | undefined } {
+export function parseBegun(
+  token: string,
+  reply: unknown,
+): { readonly attempt: Attempt; readonly itemsFrom: number; readonly itemsJson: string[] | undefined } {
   const [, toldJson, contextJson, settingsJson, metadataJson, intents, decisions, conversationJson, itemsJson] = begunSchema.parse(reply);
-  const { attempts, journaled, conversation, ...told } = toldSchema.parse(JSON.parse(toldJson));
+  const { attempts, journaled, conversation, itemsFrom, origin, root, model, ...told } = toldSchema.parse(JSON.parse(toldJson));
   const stored = { contextJson, settingsJson, metadataJson, openIntents: parseIntents(intents), decisions: parseDecisions(decisions) };
   const noted = {
     ...(conversation === undefined ? {} : { conversation }),
     ...(conversationJson === "" ? {} : { conversationJson }),
+    ...(origin === undefined ? {} : { origin: originSchema.parse(JSON.parse(origin)) }),
+    root: root ?? told.runId,
+    ...(model === undefined ? {} : { model }),
   };
-  return { attempt: { ...told, token, attempt: attempts, hasJournal: journaled === told.hop, ...stored, ...noted }, itemsJson };
+  return { attempt: { ...told, token, attempt: attempts, hasJournal: journaled === told.hop, ...stored, ...noted }, itemsFrom, itemsJson };
 }
 
 const wakeJobSchema = z.object({
@@ -213,5 +242,5 @@ const parseApprovals = (reply: unknown): Approval[] => parseStrings(reply).map((
 /** A sealed message is longer than the text that a person may write. */
 const storedDecisionSchema = decisionSchema.extend({ message: z.string().optional() });
 
-const parseDecisions = (reply: unknown): Map<string, Decision> =>
+export const parseDecisions = (reply: unknown): Map<string, Decision> =>
   new Map(Object.entries(parseFlat(reply)).map(([callId, stored]) => [callId, storedDecisionSchema.parse(JSON.parse(stored))]));

@@ -14,6 +14,7 @@ import { createPauses } from "./run-store-pauses.ts";
 import { createPeople } from "./run-store-people.ts";
 import { createReads } from "./run-store-reads.ts";
 import { createRemoval } from "./run-store-removal.ts";
+import { createSources } from "./run-store-sources.ts";
 import { createSubmits } from "./run-store-submit.ts";
 import { createUpkeep } from "./run-store-upkeep.ts";
 import { createWatches } from "./run-store-watch.ts";
@@ -37,6 +38,7 @@ export function createRedisRunStore({ redis, clock, prefix, retentionMs = DEFAUL
     ...createPeople(context, reads.get),
     ...createPauses(context),
     ...reads,
+    ...createSources(context, reads.get),
     ...createUpkeep(context),
     ...createRemoval(context),
     ...watches,

@@ -5,6 +5,7 @@ import type { BeginCommand, BeginReply, EndCommand, EndReply, Fact, Outcome, Ren
 import type { ConversationStep } from "../protocol/conversation.ts";
 import type { RunStore } from "../protocol/run-store.ts";
 import { optionalWakeJobSchema, parseBegun } from "./record-parse.ts";
+import { parseRecordings } from "./source-parse.ts";
 import { readTurns } from "./run-store-conversations.ts";
 import {
   answered,
@@ -21,13 +22,14 @@ import { runScript } from "./scripts.ts";
 /** Held runs that one renewal script looks at. */
 const RENEW_CHUNK = 100;
 
-type Attempts = Pick<RunStore, "begin" | "journal" | "record" | "openIntent" | "end" | "renew">;
+type Attempts = Pick<RunStore, "begin" | "journal" | "recordings" | "record" | "openIntent" | "end" | "renew">;
 
 export function createAttempts(context: StoreContext): Attempts {
   const { redis, keys } = context;
   return {
     begin: (command) => begin(context, command),
     journal: async (runId, hop) => new Map(Object.entries(await answered(redis.hgetall(keys.journal(runId, hop))))),
+    recordings: async (runId) => parseRecordings(await answered(redis.hgetall(keys.recordings(runId)))),
     record: (fact) => record(context, fact),
     async openIntent(runId, token, intent) {
       const args = { token, callId: intent.callId, tool: intent.tool, intent: JSON.stringify(intent) };
@@ -72,13 +74,13 @@ async function begin(context: StoreContext, command: BeginCommand): Promise<Begi
   const [status, why] = reply;
   if (status === "stale") return { status, why: staleSchema.parse(why) };
   if (status === "ended") return { status, as: finalStatusSchema.parse(why) };
-  const { attempt, itemsJson } = parseBegun(token, reply);
+  const { attempt, itemsFrom, itemsJson } = parseBegun(token, reply);
   // Nobody but this run changes its conversation while it is not over.
   const { tenant, conversation: id } = attempt;
   return {
     status: "begun",
     attempt,
-    itemsJson: itemsJson ?? (await answered(redis.lrange(keys.items(runId), 0, -1))),
+    itemsJson: itemsJson ?? (await answered(redis.lrange(keys.items(runId), itemsFrom, -1))),
     turns: id === undefined ? [] : await readTurns(context, { tenant, id }),
   };
 }
@@ -110,9 +112,10 @@ const endReplySchema = z.discriminatedUnion("status", [
 
 async function end(context: StoreContext, { runId, token, outcome, retentionMs }: EndCommand): Promise<EndReply> {
   const always = { token, retentionMs: retentionArg(retentionMs), clockMs: context.clock.nowMs(), outcome: outcome.type };
-  const args = { ...always, ...outcomeArgs(outcome) };
-  const journal = outcome.type === "retry" && outcome.rejects !== undefined ? await journalOfHop(context, runId) : undefined;
-  const reply = endReplySchema.parse(JSON.parse(await callForString(context, "end", runId, args, journal)));
+  const args = { ...always, journalNetMs: JOURNAL_NET_MS, ...outcomeArgs(outcome) };
+  const rejects = outcome.type === "retry" && outcome.rejects !== undefined;
+  const extraKeys = [context.keys.hops(runId), ...(rejects ? [await journalOfHop(context, runId)] : [])];
+  const reply = endReplySchema.parse(JSON.parse(await callForString(context, "end", runId, args, ...extraKeys)));
   if (reply.status === "superseded") return reply;
   const { status, as, next, follower } = reply;
   return { status, as, next, ...(follower === undefined ? {} : { follower }) };
@@ -162,7 +165,7 @@ function outcomeArgs(outcome: Outcome): ScriptArgs {
     case "failed":
     case "blocked":
     case "refused":
-      return { error: JSON.stringify(outcome.error), event: members({ error: outcome.error }) };
+      return { error: JSON.stringify(outcome.error), event: members({ error: outcome.error }), rejectKey: outcome.rejectKey ?? "" };
     default:
       return {};
   }

@@ -34,7 +34,7 @@ export const retentionArg = (retention: Retention): string =>
 const TOGETHER_CHARS = 512;
 
 /** The keys and arguments that `prelude.lua` expects, in its order: the short arguments as one JSON object, each long one by name. */
-export function runCall(keys: Keys, name: ScriptName, runId: string, args: ScriptArgs, extraKey?: string): ScriptCall {
+export function runCall(keys: Keys, name: ScriptName, runId: string, args: ScriptArgs, ...extraKeys: readonly string[]): ScriptCall {
   const ofRun = [keys.run(runId), keys.items(runId), keys.intents(runId), keys.approvals(runId), keys.decisions(runId), keys.events(runId)];
   const ofShard = [keys.dispatch(), keys.timers(), keys.retention(), keys.index(), keys.agents(), keys.pauses(), keys.parked()];
   const channels = { channel: keys.notifyChannel(runId), stops: keys.stopsChannel() };
@@ -49,7 +49,7 @@ export function runCall(keys: Keys, name: ScriptName, runId: string, args: Scrip
   }
   return {
     name,
-    keys: [...ofRun, ...ofShard, ...(extraKey === undefined ? [] : [extraKey])],
+    keys: [...ofRun, ...ofShard, ...extraKeys],
     args: [JSON.stringify(together), ...alone],
   };
 }
@@ -62,9 +62,9 @@ export async function callForStrings(
   name: ScriptName,
   runId: string,
   args: ScriptArgs,
-  extraKey?: string,
+  ...extraKeys: readonly string[]
 ): Promise<string[]> {
-  return parseStrings(await answered(runScript(context.redis, runCall(context.keys, name, runId, args, extraKey))));
+  return parseStrings(await answered(runScript(context.redis, runCall(context.keys, name, runId, args, ...extraKeys))));
 }
 
 /** Sends a script that answers with one string. */
@@ -73,9 +73,9 @@ export async function callForString(
   name: ScriptName,
   runId: string,
   args: ScriptArgs,
-  extraKey?: string,
+  ...extraKeys: readonly string[]
 ): Promise<string> {
-  return textSchema.parse(await answered(runScript(context.redis, runCall(context.keys, name, runId, args, extraKey))));
+  return textSchema.parse(await answered(runScript(context.redis, runCall(context.keys, name, runId, args, ...extraKeys))));
 }
 
 /** The same promise, its errors told apart for the user. */

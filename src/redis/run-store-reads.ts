@@ -3,7 +3,7 @@ import { z } from "zod";
 import { runEventSchema } from "../protocol/events.ts";
 import type { RunInfo } from "../protocol/run.ts";
 import type { ListQuery, RunStore, StoredEvent } from "../protocol/run-store.ts";
-import { indexMember } from "./keys.ts";
+import { failureGroup, indexMember } from "./keys.ts";
 import { INFO_FIELDS, parseFields, parseJson, parseRecord } from "./record-parse.ts";
 import { answered, explained, type StoreContext } from "./run-store-context.ts";
 
@@ -18,7 +18,10 @@ export function createReads(context: StoreContext): Pick<RunStore, "get" | "outp
       const json = await answered(redis.hget(keys.run(runId), "output"));
       return json === null ? undefined : parseJson(json);
     },
-    items: (runId) => answered(redis.lrange(keys.items(runId), 0, -1)),
+    async items(runId) {
+      const from = Number((await answered(redis.hget(keys.run(runId), "itemsFrom"))) ?? 0);
+      return answered(redis.lrange(keys.items(runId), from, -1));
+    },
     list: (query) => list(context, query),
     async events(runId, afterId, limit) {
       return parseEvents(await answered(redis.xrange(keys.events(runId), `(${afterId}`, "+", "COUNT", limit)));
@@ -27,8 +30,9 @@ export function createReads(context: StoreContext): Pick<RunStore, "get" | "outp
 }
 
 /** A run that was swept between the two reads is left out. */
-async function list(context: StoreContext, { status, tenant, before, limit }: ListQuery): Promise<RunInfo[]> {
+async function list(context: StoreContext, { status: wanted, failure, tenant, before, limit }: ListQuery): Promise<RunInfo[]> {
   const { redis, keys } = context;
+  const status = failure === undefined ? wanted : failureGroup(failure.code, failure.agent);
   const newest = before === undefined ? `[${indexMember(tenant, status, AFTER_ALL_IDS)}` : `(${indexMember(tenant, status, before)}`;
   const oldest = `[${indexMember(tenant, status, "")}`;
   const found = await answered(redis.zrevrangebylex(keys.index(), newest, oldest, "LIMIT", 0, limit));

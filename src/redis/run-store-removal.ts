@@ -4,7 +4,7 @@ import { z } from "zod";
 import { runStatusSchema } from "../protocol/run.ts";
 import type { RemoveReply, RunStore } from "../protocol/run-store.ts";
 import { primariesOf } from "./connection.ts";
-import { indexMember } from "./keys.ts";
+import { indexMembersOf } from "./keys.ts";
 import { parseFields, parseStrings } from "./record-parse.ts";
 import { answered, type StoreContext } from "./run-store-context.ts";
 import { runScript } from "./scripts.ts";
@@ -24,20 +24,23 @@ export function createRemoval(context: StoreContext): Pick<RunStore, "remove" | 
   };
 }
 
-const FIELDS = ["status", "hop", "tenant", "idempotencyKey"] as const;
+const FIELDS = ["status", "hop", "tenant", "idempotencyKey", "failure"] as const;
 
 /** Keys are not built in Lua: what they are built of is read first, and the script checks that it still holds. */
 async function tryRemove({ redis, keys }: StoreContext, runId: string): Promise<RemoveReply | "moved"> {
-  const { status, hop = "0", tenant = "", idempotencyKey } = parseFields(FIELDS, await answered(redis.hmget(keys.run(runId), ...FIELDS)));
+  const read = parseFields(FIELDS, await answered(redis.hmget(keys.run(runId), ...FIELDS)));
+  const { status, hop = "0", tenant = "", idempotencyKey, failure } = read;
   if (status === undefined) return { status: "unknown" };
   const idem = idempotencyKey === undefined ? keys.run(runId) : keys.idem(tenant, idempotencyKey);
   const journals = Array.from({ length: Number(hop) + 1 }, (_, index) => keys.journal(runId, index));
-  const ofRun = [keys.items, keys.intents, keys.approvals, keys.decisions, keys.events].map((key) => key(runId));
-  const index = [undefined, tenant].flatMap((name) => [indexMember(name, undefined, runId), indexMember(name, status, runId)]);
+  const ofRun = [keys.items, keys.intents, keys.approvals, keys.decisions, keys.events, keys.hops, keys.recordings].map((key) =>
+    key(runId),
+  );
+  const member = [runId, tenant, status, hop, ...(failure === undefined ? [] : [failure])].join("/");
   const call = {
     name: "remove",
     keys: [keys.run(runId), keys.dispatch(), keys.timers(), keys.retention(), keys.index(), idem, ...ofRun, ...journals],
-    args: [runId, hop, `${runId}/${tenant}/${status}/${hop}`, ...index],
+    args: [runId, hop, member, ...indexMembersOf(runId, tenant, status, failure)],
   } as const;
   return parseReply(parseStrings(await answered(runScript(redis, call))));
 }

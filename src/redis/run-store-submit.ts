@@ -1,11 +1,24 @@
 /** Puts new runs into Redis, and refuses them while there is still room for the running ones to end. */
 import { z } from "zod";
 import { LIMITS } from "../protocol/limits.ts";
+import { MAX_CHILDREN } from "../protocol/origin.ts";
+import { runStatusSchema } from "../protocol/run.ts";
 import type { RunStore } from "../protocol/run-store.ts";
+import type { Seed } from "../protocol/seed.ts";
 import type { Submission, SubmitReply } from "../protocol/submission.ts";
+import type { Keys } from "./keys.ts";
 import { parseStrings, parseWakeJob } from "./record-parse.ts";
 import { conversationKeysJson } from "./run-store-conversations.ts";
-import { answered, explained, IDEM_NET_MS, memoryFull, runCall, type StoreContext } from "./run-store-context.ts";
+import {
+  answered,
+  explained,
+  IDEM_NET_MS,
+  JOURNAL_NET_MS,
+  memoryFull,
+  runCall,
+  type ScriptArgs,
+  type StoreContext,
+} from "./run-store-context.ts";
 import { runPipeline, runScript, type ScriptCall } from "./scripts.ts";
 
 /** The share of maxmemory above which no run is taken in: the rest belongs to the runs that are there. */
@@ -58,10 +71,26 @@ function submitCall({ keys }: StoreContext, submission: Submission): ScriptCall 
       ? {}
       : { conversation, conversationKeys: conversationKeysJson(keys, tenant, conversation), maxWaiting: LIMITS.runsPerConversation }),
   };
-  return runCall(keys, "submit", runId, args, idempotencyKey === undefined ? undefined : keys.idem(tenant, idempotencyKey));
+  if (submission.seed !== undefined) return seededCall(keys, runId, args, submission.seed);
+  return runCall(keys, "submit", runId, args, ...(idempotencyKey === undefined ? [] : [keys.idem(tenant, idempotencyKey)]));
 }
 
-const submitStatusSchema = z.enum(["created", "duplicate", "conflict", "conversation-full", "unknown-agent"]);
+/** Each seed is an argument of its own: Lua hands it on as it is, however long. */
+function seededCall(keys: Keys, runId: string, args: ScriptArgs, seed: Seed): ScriptCall {
+  const { origin, root, tools, model = "", conversationJson = "", entryAgent, turnsBefore, journal, intents, decisions, recordings } = seed;
+  const seeds = [
+    ...[...journal].map(([key, value]) => [`seed journal ${key}`, value]),
+    ...intents.map((intent) => [`seed intent ${intent.callId}`, JSON.stringify(intent)]),
+    ...[...decisions].map(([callId, decision]) => [`seed decision ${callId}`, JSON.stringify(decision)]),
+    ...recordings.map((recording, index) => [`seed recording ${index}`, JSON.stringify(recording)]),
+  ];
+  const told = { origin: JSON.stringify(origin), kind: origin.kind, source: origin.runId, hop: origin.hop, turns: origin.turn - 1 };
+  const more = { root, tools, model, conversationJson, entryAgent, turnsBefore, journalNetMs: JOURNAL_NET_MS, maxChildren: MAX_CHILDREN };
+  const all = { ...args, ...told, ...more, ...Object.fromEntries(seeds) };
+  return runCall(keys, "submit", runId, all, keys.journal(runId, origin.hop), keys.recordings(runId), keys.run(origin.runId));
+}
+
+const submitStatusSchema = z.enum(["created", "duplicate", "conflict", "conversation-full", "unknown-agent", "source-gone", "source-open"]);
 
 function parseSubmitReply({ runId }: Submission, reply: unknown): SubmitReply {
   if (reply instanceof Error) throw explained(reply);
@@ -77,6 +106,10 @@ function parseSubmitReply({ runId }: Submission, reply: unknown): SubmitReply {
       return { status: "conflict", runId: first };
     case "unknown-agent":
       return { status: "unknown-agent", known: parseStrings(reply).slice(1) };
+    case "source-gone":
+      return { status: "source-gone" };
+    case "source-open":
+      return { status: "source-open", as: runStatusSchema.parse(first) };
   }
 }
 

@@ -5,7 +5,7 @@ import { prioritySchema, type WakeJob } from "../protocol/job.ts";
 import { parseScopeId } from "../protocol/pause.ts";
 import type { HeldRun } from "../protocol/attempt.ts";
 import type { RunStore } from "../protocol/run-store.ts";
-import { indexMember } from "./keys.ts";
+import { indexMembersOf } from "./keys.ts";
 import { parseWakeJob } from "./record-parse.ts";
 import { answered, callForString, explained, retentionArg, runCall, type StoreContext } from "./run-store-context.ts";
 import { runPipeline, runScript, type ScriptCall } from "./scripts.ts";
@@ -79,10 +79,12 @@ async function sweep({ redis, keys }: StoreContext, limit: number): Promise<numb
   const members = await answered(redis.zrangebyscore(keys.retention(), "-inf", (Number(seconds) + 1) * 1_000, "LIMIT", 0, limit));
   if (members.length === 0) return 0;
   const calls = members.map((member): ScriptCall => {
-    const [runId = "", tenant = "", status = "", hop = "0"] = member.split("/");
+    const [runId = "", tenant = "", status = "", hop = "0", failure] = member.split("/");
     const journals = Array.from({ length: Number(hop) + 1 }, (_, index) => keys.journal(runId, index));
-    const ofRun = [keys.run, keys.items, keys.intents, keys.approvals, keys.decisions, keys.events].map((key) => key(runId));
-    const index = [undefined, tenant].flatMap((name) => [indexMember(name, undefined, runId), indexMember(name, status, runId)]);
+    const ofRun = [keys.run, keys.items, keys.intents, keys.approvals, keys.decisions, keys.events, keys.hops, keys.recordings].map((key) =>
+      key(runId),
+    );
+    const index = indexMembersOf(runId, tenant, status, failure);
     return { name: "sweep", keys: [keys.retention(), keys.index(), ...ofRun, ...journals], args: [member, ...index] };
   });
   let deleted = 0;

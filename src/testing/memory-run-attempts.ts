@@ -25,11 +25,12 @@ import {
   stopRun,
 } from "./memory-run-state.ts";
 
-type Attempts = Pick<RunStore, "begin" | "journal" | "record" | "openIntent" | "end" | "renew">;
+type Attempts = Pick<RunStore, "begin" | "journal" | "recordings" | "record" | "openIntent" | "end" | "renew">;
 
 export function createMemoryAttempts(world: MemoryWorld): Attempts {
   return {
     begin: async (command) => begin(world, command),
+    recordings: async (runId) => [...(world.runs.get(runId)?.recordings ?? [])],
     journal: async (runId, hop) => new Map(world.runs.get(runId)?.journals.get(hop)),
     record: async (fact) => record(world, fact),
     async openIntent(runId, token, intent) {
@@ -116,6 +117,7 @@ function take(world: MemoryWorld, run: MemoryRun, { token, workerId, leaseMs }: 
 
 function begun(world: MemoryWorld, run: MemoryRun, token: string): BeginReply {
   const { runId, wake, attempts, hop, agent, entryAgent, tenant, queue, priority, retries, deadlineAtMs, conversation } = run.info;
+  const { origin, model } = run.info;
   const { maxHops, contextJson, conversationJson, settingsJson, metadataJson, resamples, misplaced, turnsBefore } = run;
   const attempt: Attempt = {
     runId,
@@ -137,6 +139,10 @@ function begun(world: MemoryWorld, run: MemoryRun, token: string): BeginReply {
     misplaced,
     turnsBefore,
     deadlineAtMs,
+    ...(origin === undefined ? {} : { origin }),
+    root: run.root,
+    tools: run.info.tools ?? "live",
+    ...(model === undefined ? {} : { model }),
     hasJournal: run.journals.has(hop),
     openIntents: [...run.intents.values()].map(({ intent }) => copy(intent)),
     decisions: copy(run.decisions),

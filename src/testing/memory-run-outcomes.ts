@@ -9,6 +9,7 @@ import {
   copy,
   failRun,
   finish,
+  type HopStart,
   letGo,
   type MemoryRun,
   type MemoryWorld,
@@ -24,6 +25,7 @@ type Of<Type extends Outcome["type"]> = Extract<Outcome, { readonly type: Type }
 export function settleOutcome(world: MemoryWorld, run: MemoryRun, { outcome, retentionMs }: EndCommand): WakeJob | undefined {
   switch (outcome.type) {
     case "completed":
+      run.starts.set(run.info.hop, startOf(run));
       keepResults(run, outcome);
       run.outputJson = JSON.stringify(outcome.output);
       if (outcome.conversation !== undefined) keepTurn(world, outcome.conversation);
@@ -41,7 +43,8 @@ export function settleOutcome(world: MemoryWorld, run: MemoryRun, { outcome, ret
     case "failed":
     case "blocked":
     case "refused": {
-      const { type, error } = outcome;
+      const { type, error, rejectKey } = outcome;
+      run.rejectedKey = rejectKey;
       finish(world, run, type, { retentionMs, event: { type: `run.${type}`, ...stamp(world, run), error }, error });
       return undefined;
     }
@@ -51,6 +54,14 @@ export function settleOutcome(world: MemoryWorld, run: MemoryRun, { outcome, ret
       return undefined;
   }
 }
+
+export const startOf = (run: MemoryRun): HopStart => ({
+  agent: run.info.agent,
+  items: [...run.items],
+  isFiltered: run.isFiltered,
+  contextJson: run.contextJson,
+  turnsBefore: run.turnsBefore,
+});
 
 function keepResults(run: MemoryRun, { itemsJson, contextJson }: { readonly itemsJson?: string; readonly contextJson?: string }): void {
   if (itemsJson !== undefined) run.items.push(itemsJson);
@@ -65,7 +76,11 @@ function handOff(world: MemoryWorld, run: MemoryRun, outcome: Of<"handed-off">, 
     if (refused !== undefined) failRun(world, run, refused, retentionMs);
     return undefined;
   }
-  if (outcome.replacesTranscript) run.items = [];
+  run.starts.set(run.info.hop, startOf(run));
+  if (outcome.replacesTranscript) {
+    run.items = [];
+    run.isFiltered = true;
+  }
   keepResults(run, outcome);
   if (outcome.conversationJson !== undefined) run.conversationJson = outcome.conversationJson;
   const args = outcome.arguments === undefined ? {} : { arguments: outcome.arguments };

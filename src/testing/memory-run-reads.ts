@@ -32,8 +32,12 @@ export const infoOf = (run: MemoryRun): RunInfo => ({
   approvals: [...run.approvals.values()].map(copy),
 });
 
-function list(runs: readonly MemoryRun[], { status, tenant, before, limit }: ListQuery): RunInfo[] {
+/** Failed, and nobody carried on. */
+export const isFailure = ({ info }: MemoryRun): boolean => info.status === "failed" && info.continuedAs === undefined;
+
+function list(runs: readonly MemoryRun[], { status, failure, tenant, before, limit }: ListQuery): RunInfo[] {
   return runs
+    .filter((run) => failure === undefined || (isFailure(run) && run.info.error?.code === failure.code && run.info.agent === failure.agent))
     .filter(({ info }) => status === undefined || info.status === status)
     .filter(({ info }) => tenant === undefined || info.tenant === tenant)
     .filter(({ info }) => before === undefined || info.runId < before)

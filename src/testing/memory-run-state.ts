@@ -20,6 +20,7 @@ import {
 } from "../protocol/run.ts";
 import type { BeginReply, EndReply, StopReason } from "../protocol/attempt.ts";
 import type { StoredEvent } from "../protocol/run-store.ts";
+import type { Recording } from "../protocol/seed.ts";
 
 export const LOOK_MS = 5_000;
 export const MAX_LOOK_MS = 600_000;
@@ -28,6 +29,14 @@ export const GRACE_MS = 1_000;
 export const BEGIN_RETENTION_MS = 7 * 24 * 60 * 60 * 1_000;
 
 type Mutable<T> = { -readonly [Name in keyof T]: T[Name] };
+
+export interface HopStart {
+  readonly agent: string;
+  readonly items: readonly string[];
+  readonly isFiltered: boolean;
+  readonly contextJson: string;
+  readonly turnsBefore: number;
+}
 
 export interface MemoryRun {
   readonly info: Mutable<Omit<RunInfo, "openIntents" | "approvals" | "cancelRequested">>;
@@ -48,6 +57,13 @@ export interface MemoryRun {
   resamples: number;
   misplaced: number;
   turnsBefore: number;
+  /** By hop, once it ended: with what it began. */
+  readonly starts: Map<number, HopStart>;
+  /** A handoff's filter replaced the transcript. */
+  isFiltered: boolean;
+  readonly root: string;
+  readonly recordings: readonly Recording[];
+  rejectedKey: string | undefined;
   token: string | undefined;
   /** The run's own pause; `info.pause` is that, or the one under which it is parked. */
   pause: Pause | undefined;

@@ -16,6 +16,7 @@ import { conversationOf, createMemoryConversations, useConversation } from "./me
 import { createMemoryPauses } from "./memory-run-pauses.ts";
 import { createMemoryPeople } from "./memory-run-people.ts";
 import { createMemoryReads } from "./memory-run-reads.ts";
+import { createMemorySources, noteChild, originFields, refusedSource } from "./memory-run-sources.ts";
 import {
   appendEvent,
   copy,
@@ -52,6 +53,7 @@ export function createMemoryRunStore({ clock, world = createWorld(clock) }: { cl
     ...createMemoryPeople(world),
     ...createMemoryPauses(world),
     ...createMemoryReads(world),
+    ...createMemorySources(world),
     ...createWatches(world),
     ...createUpkeep(world),
     conversations: createMemoryConversations(world),
@@ -66,6 +68,8 @@ function submit(world: MemoryWorld, submission: Submission): SubmitReply {
   const idemKey = `${tenant} ${idempotencyKey}`;
   const earlier = idempotencyKey === undefined ? undefined : world.idem.get(idemKey);
   if (earlier !== undefined) return { status: earlier.inputHash === inputHash ? "duplicate" : "conflict", runId: earlier.runId };
+  const refused = submission.seed === undefined ? undefined : refusedSource(world, submission.seed, tenant);
+  if (refused !== undefined) return refused;
   const entry = world.agents.get(submission.agent);
   const queue = submission.queue ?? entry?.queue;
   if (queue === undefined) return { status: "unknown-agent", known: [...world.agents.keys()] };
@@ -74,8 +78,10 @@ function submit(world: MemoryWorld, submission: Submission): SubmitReply {
   if (ahead >= LIMITS.runsPerConversation) return { status: "conversation-full" };
   const run = newRun(world, submission, queue);
   world.runs.set(runId, run);
+  if (submission.seed !== undefined) noteChild(world, submission.seed, runId);
   if (idempotencyKey !== undefined) world.idem.set(idemKey, { runId, inputHash });
-  appendEvent(world, run, { type: "run.queued", ...stamp(world, run), queue });
+  const origin = submission.seed === undefined ? {} : { origin: submission.seed.origin };
+  appendEvent(world, run, { type: "run.queued", ...stamp(world, run), queue, ...origin });
   if (id !== undefined) useConversation(world, tenant, id).queue.push(runId);
   if (ahead > 0) waitForTurn(world, run);
   return { status: "created", runId, wake: ahead > 0 ? undefined : wakeJob(run), agentSeenAtMs: entry?.seenAtMs };
@@ -89,7 +95,7 @@ function waitForTurn(world: MemoryWorld, run: MemoryRun): void {
 }
 
 function newRun(world: MemoryWorld, submission: Submission, queue: string): MemoryRun {
-  const { runId, agent, tenant, priority, idempotencyKey, delayMs, deadlineMs, maxHops, contextJson, settingsJson, metadataJson } =
+  const { runId, agent, tenant, priority, idempotencyKey, delayMs, deadlineMs, maxHops, contextJson, settingsJson, metadataJson, seed } =
     submission;
   const { conversation } = submission;
   const nowMs = world.clock.nowMs();
@@ -101,40 +107,46 @@ function newRun(world: MemoryWorld, submission: Submission, queue: string): Memo
       status: "queued",
       tenant,
       agent,
-      entryAgent: agent,
+      entryAgent: seed?.entryAgent ?? agent,
       queue,
       priority,
       metadata: JSON.parse(metadataJson),
       ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
       ...(conversation === undefined ? {} : { conversation }),
-      hop: 0,
+      hop: seed?.origin.hop ?? 0,
       wake: 0,
       attempts: 0,
       retries: 0,
       deaths: 0,
-      turns: 0,
+      turns: (seed?.origin.turn ?? 1) - 1,
       usage: NO_USAGE,
       createdAtMs: nowMs,
       updatedAtMs: nowMs,
       deadlineAtMs,
       ...(delayMs > 0 ? { notBeforeMs: nowMs + delayMs } : {}),
+      ...(seed === undefined ? {} : originFields(seed)),
     },
     maxHops,
     contextJson,
-    conversationJson: undefined,
+    conversationJson: seed?.conversationJson,
     follower: undefined,
     settingsJson,
     metadataJson,
     items: [submission.itemsJson],
-    journals: new Map(),
-    intents: new Map(),
+    journals: new Map(seed === undefined || seed.journal.size === 0 ? [] : [[seed.origin.hop, new Map(seed.journal)]]),
+    intents: new Map(seed?.intents.map((intent) => [intent.callId, { token: "seed", intent: copy(intent) }])),
     approvals: new Map(),
-    decisions: new Map(),
+    decisions: new Map(seed?.decisions),
     events: [],
     outputJson: undefined,
     resamples: 0,
     misplaced: 0,
-    turnsBefore: 0,
+    turnsBefore: seed?.turnsBefore ?? 0,
+    starts: new Map(),
+    isFiltered: false,
+    root: seed?.root ?? runId,
+    recordings: copy(seed?.recordings ?? []),
+    rejectedKey: undefined,
     token: undefined,
     pause: undefined,
     parked: undefined,

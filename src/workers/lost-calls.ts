@@ -2,6 +2,7 @@
 import { type Catalog, declaredPolicy } from "../agents/catalog.ts";
 import type { LostCall, Reconciled } from "../agents/tool-policy.ts";
 import type { Attempt } from "../protocol/attempt.ts";
+import { idempotencyKeyOf } from "../protocol/journal.ts";
 import type { WakeJob } from "../protocol/job.ts";
 import type { Retention } from "../protocol/retention.ts";
 import type { Intent } from "../protocol/run.ts";
@@ -48,10 +49,10 @@ async function askTool(
   }
 }
 
-const lostCall = ({ runId, tenant }: Attempt, { callId, arguments: args }: Intent): LostCall => ({
+const lostCall = ({ runId, tenant, root }: Attempt, { callId, arguments: args }: Intent): LostCall => ({
   runId,
   callId,
   tenant,
   arguments: args,
-  idempotencyKey: `${runId}/${callId}`,
+  idempotencyKey: idempotencyKeyOf(root, callId),
 });

@@ -51,17 +51,25 @@ function decided(result: HopResult, parts: OutcomeParts): Outcome {
   }
 }
 
-function completed(result: Extract<HopResult, { type: "completed" }>, { contextJson, conversation }: OutcomeParts): Outcome {
+function completed(result: Extract<HopResult, { type: "completed" }>, parts: OutcomeParts): Outcome {
+  const { conversation } = parts;
   return {
     type: "completed",
     output: result.output,
     itemsJson: JSON.stringify(result.items),
-    contextJson: contextJson(),
+    ...changedContext(parts),
     ...(conversation === undefined ? {} : { conversation: conversation.completed(result) }),
   };
 }
 
-function handedOff(result: Extract<HopResult, { type: "handed-off" }>, { contextJson, queueOf, conversation }: OutcomeParts): Outcome {
+/** A context that stayed as it was is not written again. */
+function changedContext({ attempt, contextJson }: OutcomeParts): { readonly contextJson?: string } {
+  const now = contextJson();
+  return now === attempt.contextJson ? {} : { contextJson: now };
+}
+
+function handedOff(result: Extract<HopResult, { type: "handed-off" }>, parts: OutcomeParts): Outcome {
+  const { queueOf, conversation } = parts;
   const queue = queueOf(result.to);
   const conversationJson = conversation?.handedOff(result);
   return {
@@ -71,7 +79,7 @@ function handedOff(result: Extract<HopResult, { type: "handed-off" }>, { context
     ...(result.arguments === "" ? {} : { arguments: result.arguments }),
     itemsJson: JSON.stringify(result.items),
     replacesTranscript: result.replacesTranscript,
-    contextJson: contextJson(),
+    ...changedContext(parts),
     ...(conversationJson === undefined ? {} : { conversationJson }),
   };
 }
@@ -100,7 +108,11 @@ function ofError(error: unknown, badAnswer: BadAnswer | undefined, parts: Outcom
     case "blocked":
       return blocked(failure);
     case "refused":
-      return { type: "refused", error: { code: "refused", message: failure.message, answer: cut(failure.refusal, LIMITS.errorChars) } };
+      return {
+        type: "refused",
+        error: { code: "refused", message: failure.message, answer: cut(failure.refusal, LIMITS.errorChars) },
+        ...atFault(badAnswer),
+      };
     case "aborted":
       // By whom, the reason in `aborted` would say; without one somebody's own signal ended the call.
       return retryOrFail({ kind: "transient", code: "AGENT_FAILED", message: failure.message }, parts);
@@ -124,7 +136,10 @@ function resampleOrFail(
   const message = `${what} ${bad.reason}`;
   const answer = cut(bad.answer, LIMITS.answerChars);
   const told = answer === "" ? {} : { answer };
-  if (resamples >= RETRY_POLICY.maxResamples) return failed(code, `${message} Sampled ${resamples + 1} times.`, told);
+  if (resamples >= RETRY_POLICY.maxResamples) {
+    const given = failed(code, `${message} Sampled ${resamples + 1} times.`, told);
+    return { ...given, ...atFault(bad) };
+  }
   const rejectionJson = encodeRejection({ answer, reason: bad.reason });
   return {
     type: "retry",
@@ -133,6 +148,9 @@ function resampleOrFail(
     rejects: { key: bad.key, rejectionKey: rejectionKey(bad.key, resamples), rejectionJson },
   };
 }
+
+/** The answer at fault: a person's retry of the run samples it anew. */
+const atFault = (bad: BadAnswer | undefined): { rejectKey?: string } => (bad === undefined ? {} : { rejectKey: bad.key });
 
 const failed = (code: ErrorCode, message: string, told: Pick<RunErrorInfo, "answer"> = {}): Outcome => ({
   type: "failed",

@@ -10,6 +10,7 @@ import { randomUUID } from "node:crypto";
 import type { ModelProvider } from "@openai/agents";
 import type { Catalog, CatalogEntry } from "../agents/catalog.ts";
 import { type HopResult, runHop } from "../agents/run-hop.ts";
+import { createRecordings } from "../agents/recordings.ts";
 import { type TrackedContext, trackContext } from "../agents/run-context.ts";
 import type { Clock } from "../clock.ts";
 import { classifyFailure } from "../models/classify.ts";
@@ -215,19 +216,20 @@ interface Prepared {
 async function run(deps: WakeDeps, attempt: Attempt, held: HeldRun, prepared: Prepared): Promise<HopResult> {
   const { entry, context, own, conversation } = prepared;
   const { store, live, clock, provider, log } = deps;
-  const { runId, hop, tenant, turnsBefore, attempt: number, agent } = attempt;
+  const { runId, hop, tenant, turnsBefore, attempt: number, agent, root, tools, model } = attempt;
   const entries = attempt.hasJournal ? await store.journal(runId, hop) : new Map<string, string>();
   const writer = createLiveWriter(live, clock, runId, number);
   try {
     return await runHop({
       entry,
       agent: entry.agent,
-      identity: { runId, hop, attempt: number, agent, tenant, turnsBefore, conversation: attempt.conversation },
+      identity: { runId, hop, attempt: number, agent, tenant, turnsBefore, root, conversation: attempt.conversation },
       transcript: conversation === undefined ? own : [...conversation.before, ...own],
       summary: conversation?.summary,
       context,
       decisions: attempt.decisions,
       journal: createHopJournal(store, attempt, held, entries),
+      secondChance: { tools, model, recordings: createRecordings(() => store.recordings(runId)) },
       live: writer,
       provider,
       signal: held.signal,

@@ -5,6 +5,7 @@ import { conversationsSuite } from "./run-store-suite-conversations.ts";
 import { outcomesSuite } from "./run-store-suite-outcomes.ts";
 import { pausesSuite } from "./run-store-suite-pauses.ts";
 import { removalSuite } from "./run-store-suite-removal.ts";
+import { sourcesSuite } from "./run-store-suite-sources.ts";
 import { upkeepSuite } from "./run-store-suite-upkeep.ts";
 import type { OpenStore } from "./run-store-fixture.ts";
 
@@ -16,5 +17,6 @@ export function runStoreSuite(name: string, open: OpenStore): void {
     removalSuite(open);
     conversationsSuite(open);
     pausesSuite(open);
+    sourcesSuite(open);
   });
 }

@@ -108,7 +108,7 @@ export function observedStore(store: RunStore, monitor: Monitor, actor: Actor, a
 function checkSubmit({ checker, world }: Monitor, submission: Submission, reply: SubmitReply): SubmitReply {
   const { check } = checker;
   const { idempotencyKey, tenant, inputHash, agent } = submission;
-  if (reply.status === "unknown-agent" || reply.status === "conversation-full") return reply;
+  if (!("runId" in reply)) return reply;
   check("a-submit-that-was-answered-is-stored", world.runs.has(reply.runId), () => `run ${reply.runId} of agent ${agent} is not there`);
   if (idempotencyKey === undefined) return reply;
   const same = [...world.runs.values()].filter(({ info }) => info.tenant === tenant && info.idempotencyKey === idempotencyKey);

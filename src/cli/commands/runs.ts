@@ -10,6 +10,7 @@ import { checkRunId, type JsonFlag, print, withRun } from "../one-run.ts";
 import { wholeNumber } from "../options.ts";
 import { collectRun, drawList, drawRun } from "../run-view.ts";
 import { tailRun } from "../tail.ts";
+import { addAgain } from "./runs-again.ts";
 import { addCancel } from "./runs-cancel.ts";
 import { addDelete } from "./runs-delete.ts";
 import { addRunPauses } from "./pause.ts";
@@ -35,6 +36,7 @@ export function addRuns(program: Command, context: CliContext, exit: Exit): void
   addCancel(runs, context, exit);
   addRunPauses(runs, context);
   addDeciding(runs, context);
+  addAgain(runs, context, exit);
   addDelete(runs, context, exit);
 }
 

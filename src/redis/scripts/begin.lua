@@ -9,14 +9,14 @@ local SMALL_BYTES = 16384
 
 -- One JSON text, because a client needs five times as long to read the whole record as a list. What may be large stays out of it.
 local TOLD = { "runId", "wake", "attempts", "hop", "maxHops", "agent", "entryAgent", "tenant", "queue", "priority", "retries", "resamples",
-  "misplaced", "turnsBefore", "deadlineAtMs", "journaled", "conversation" }
+  "misplaced", "turnsBefore", "deadlineAtMs", "journaled", "conversation", "itemsFrom", "origin", "root", "tools", "model" }
 
 local function begun()
   local told = {}
   for _, name in ipairs(TOLD) do told[name] = run[name] end
   return { "begun", cjson.encode(told), run.context, run.settings, run.metadata, redis.call("HVALS", key.intents),
     redis.call("HGETALL", key.decisions), run.conversationJson or "",
-    tonumber(run.itemsBytes or SMALL_BYTES) < SMALL_BYTES and redis.call("LRANGE", key.items, 0, -1) or nil }
+    tonumber(run.itemsBytes or SMALL_BYTES) < SMALL_BYTES and redis.call("LRANGE", key.items, run.itemsFrom or 0, -1) or nil }
 end
 
 run = {}

@@ -1,8 +1,8 @@
 -- Settles what an attempt decided: state, events and dispatch entry in one step.
--- KEYS 14 the journal of the run's hop (only with rejectKey)
+-- KEYS 14 with what the run's hops began, 15 the journal of its hop (only with rejectKey)
 -- ARGV token, outcome, retentionMs, clockMs (the caller's time, so that its times are understood when its clock is wrong); by outcome (JSON, "" for none): items, replace ("1"), context, output, to, queue, arguments,
 --      suspension, untilMs, approvals (flat JSON list: callId, approval text, ...), event (JSON members of the event), error, notBeforeMs, rejectKey, rejectionKey, rejection (JSON), misplaced ("1"),
---      conversationJson (what later hops need), turn and turnSummary (ConversationTurn JSON), turnDrop (how many of the oldest turns go)
+--      conversationJson (what later hops need), turn and turnSummary (ConversationTurn JSON), turnDrop (how many of the oldest turns go), journalNetMs
 -- Returns JSON {"status":"settled","as":status,"next":wake or absent,"follower":run id or absent} | {"status":"superseded"}
 -- Keeps I1, I2 (fenced by the token), I3, I8 (first final state wins), I12 (the same token ends again: the same answer).
 if run.endedToken == arg.token then return run.lastEnd end
@@ -22,8 +22,21 @@ local function by_our_clock(at)
   return tonumber(at) + (math.abs(skew) > 5000 and skew or 0)
 end
 
+-- With what the hop began, so that a run can be made anew from here: where its transcript stands in the list, and the context that is
+-- overwritten now.
+local function keep_start()
+  local length = redis.call("LLEN", key.items)
+  local start = string.format('{"agent":%s,"from":%d,"to":%d,"turnsBefore":%d}', quote(run.agent), run.itemsFrom or 0, length, run.turnsBefore or 0)
+  redis.call("HSET", key.extra, run.hop, start)
+  if arg.context ~= "" then redis.call("HSET", key.extra, run.hop .. ":context", redis.call("HGET", key.run, "context")) end
+  redis.call("PEXPIREAT", key.extra, tonumber(run.deadlineAtMs) + tonumber(arg.journalNetMs))
+  return length
+end
+
 local function keep_results()
-  if arg.replace == "1" then redis.call("DEL", key.items) end
+  local length = keep_start()
+  -- Nothing is taken out of the list: what a hop before this one saw stays readable.
+  if arg.replace == "1" then set("itemsFrom", length) end
   if arg.items ~= "" then redis.call("RPUSH", key.items, arg.items) end
   set("itemsBytes", #arg.items + (arg.replace == "1" and 0 or tonumber(run.itemsBytes or 0)))
   if arg.context ~= "" then set("context", arg.context) end
@@ -96,8 +109,8 @@ outcome["retry"] = function()
   redis.call("HINCRBY", key.run, arg.misplaced == "1" and "misplaced" or "retries", 1)
   if arg.rejectKey ~= "" then
     -- First the new entry: a hash that is emptied between loses its time to live.
-    redis.call("HSET", key.extra, arg.rejectionKey, arg.rejection)
-    redis.call("HDEL", key.extra, arg.rejectKey)
+    redis.call("HSET", KEYS[15], arg.rejectionKey, arg.rejection)
+    redis.call("HDEL", KEYS[15], arg.rejectKey)
     redis.call("HINCRBY", key.run, "resamples", 1)
   end
   set("error", arg.error)
@@ -121,6 +134,7 @@ elseif outcome[arg.outcome] then
   next_wake = outcome[arg.outcome]()
 else
   finish(arg.outcome, arg.event, arg.error ~= "" and arg.error or nil)
+  if arg.rejectKey ~= "" then set("rejectedKey", arg.rejectKey) end
 end
 local reply = cjson.encode({ status = "settled", as = run.status, next = next_wake, follower = follower })
 set("deaths", 0, "endedToken", arg.token, "lastEnd", reply)

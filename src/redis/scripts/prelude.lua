@@ -19,7 +19,7 @@ local LOOK_MS, GRACE_MS, NET_MS = 5000, 1000, 86400000
 -- Control fields only: context, output and settings stay out of Lua.
 local FIELDS = { "status", "token", "hop", "wake", "agent", "queue", "priority", "tenant", "attempts", "deaths", "deadlineAtMs",
   "cancelRequested", "maxHops", "itemsBytes", "suspension", "notBeforeMs", "turns", "lookDelayMs", "endedToken", "lastEnd", "beganToken", "lastBegin", "conversationKeys",
-  "pause", "parked" }
+  "pause", "parked", "itemsFrom", "turnsBefore" }
 local run = {}
 -- An absent field is false.
 local function read(fields)
@@ -186,6 +186,12 @@ local function retention_ms(status)
   return tonumber(arg.retentionMs)
 end
 
+-- Failed runs of one reason stand together in the index, as if it were a status. A slash would end the name.
+local function failure_group(error_json)
+  local agent = string.gsub(run.agent, "[%%/]", { ["%"] = "%25", ["/"] = "%2F" })
+  return "failed:" .. cjson.decode(error_json).code .. ":" .. agent
+end
+
 -- The final state, once. Every key gets a time to live as a net under the sweeper.
 local function finish(status, extra, error_json)
   redis.call("ZREM", key.dispatch, arg.runId)
@@ -199,7 +205,14 @@ local function finish(status, extra, error_json)
   if error_json then set("error", error_json) end
   event("run." .. status, extra)
   local keep_ms = retention_ms(status)
-  redis.call("ZADD", key.retention, now + keep_ms, arg.runId .. "/" .. run.tenant .. "/" .. status .. "/" .. run.hop)
+  local kept_as = arg.runId .. "/" .. run.tenant .. "/" .. status .. "/" .. run.hop
+  if status == "failed" and error_json then
+    local group = failure_group(error_json)
+    redis.call("ZADD", key.index, 0, indexed("*", group), 0, indexed(run.tenant, group))
+    set("failure", group)
+    kept_as = kept_as .. "/" .. group
+  end
+  redis.call("ZADD", key.retention, now + keep_ms, kept_as)
   for _, name in ipairs({ "run", "items", "intents", "decisions", "events" }) do
     redis.call("PEXPIRE", key[name], keep_ms + NET_MS)
   end

@@ -1,17 +1,32 @@
--- Stores a new run, queued with wake 0, and its first dispatch entry; behind other runs of its conversation it is suspended without one.
--- KEYS the run's; 14 (only with an idempotency key) idem
+-- Stores a new run, queued with wake 0, and its first dispatch entry; behind other runs of its conversation it is suspended without one. With an
+-- origin it takes things over from its source as well.
+-- KEYS the run's; 14 (only with an idempotency key) idem; with an origin, which takes no idempotency key: 14 the journal of its hop, 15 its
+--      recordings, 16 the source's record
 -- ARGV agent, queue ("" when the registry must tell), tenant, priority, items, context, metadata, settings (JSON), idempotencyKey ("" for none),
 --      inputHash, delayMs, deadlineMs, maxHops, idemTtlMs,
---      conversation ("" for none), conversationKeys (JSON: names of its keys), maxWaiting
+--      conversation ("" for none), conversationKeys (JSON: names of its keys), maxWaiting; with an origin: origin (JSON), kind, source (run id), hop,
+--      root, tools, model, entryAgent, turnsBefore, turns, conversationJson, journalNetMs, maxChildren, and for each seed
+--      "seed <journal | intent | decision | recording> <field>"
 -- Returns {"created", wake JSON or "" while it waits for its turn, agentSeenAtMs or ""} | {"conversation-full"}
 --         | {"duplicate", runId} | {"conflict", runId} | {"unknown-agent", known name...}
--- Keeps I1, I3, I6 (who waits for a turn holds nothing), I12. At maxmemory it is refused whole: its first write is one that Redis refuses.
+--         | {"source-gone"} | {"source-open", status}: only a run that ended without an output is retried
+-- Keeps I1, I3, I6 (who waits for a turn holds nothing), I8 (a run is retried once, and is no failure then that nobody looked at), I11 (the
+-- source is of the same tenant), I12. At maxmemory it is refused whole: its first write is one that Redis refuses.
 if redis.call("EXISTS", key.run) == 1 then return { "duplicate", arg.runId } end
-local earlier = key.extra and redis.call("GET", key.extra)
+local seeded = arg.origin ~= ""
+local earlier = not seeded and key.extra and redis.call("GET", key.extra)
 if earlier then
   local run_id, hash = string.match(earlier, "^(%S+) (.*)$")
   if hash == arg.inputHash then return { "duplicate", run_id } end
   return { "conflict", run_id }
+end
+local source = {}
+if seeded then
+  source.status, source.tenant, source.continuedAs, source.children, source.failure =
+    unpack(redis.call("HMGET", KEYS[16], "status", "tenant", "continuedAs", "children", "failure"))
+  if not source.status or source.tenant ~= arg.tenant then return { "source-gone" } end
+  if arg.kind == "retry" and source.continuedAs then return { "duplicate", source.continuedAs } end
+  if arg.kind == "retry" and (not FINAL[source.status] or source.status == "completed") then return { "source-open", source.status } end
 end
 local seen_at = ""
 local entry = redis.call("HGET", key.agents, arg.agent)
@@ -27,11 +42,12 @@ find_conversation(talk)
 local ahead = talk and redis.call("LLEN", talk.queue) or 0
 if talk and ahead >= tonumber(arg.maxWaiting) then return { "conversation-full" } end
 
-run = { status = "queued", hop = "0", wake = "0", agent = arg.agent, queue = arg.queue, priority = arg.priority, tenant = arg.tenant, attempts = "0" }
+run = { status = "queued", hop = seeded and arg.hop or "0", wake = "0", agent = arg.agent, queue = arg.queue, priority = arg.priority, tenant = arg.tenant, attempts = "0" }
 local due_at = now + tonumber(arg.delayMs)
-set("v", "1", "runId", arg.runId, "status", "queued", "tenant", arg.tenant, "agent", arg.agent, "entryAgent", arg.agent, "queue", arg.queue,
-  "priority", arg.priority, "metadata", arg.metadata, "context", arg.context, "settings", arg.settings, "inputHash", arg.inputHash,
-  "hop", "0", "wake", "0", "attempts", "0", "retries", "0", "resamples", "0", "deaths", "0", "turns", "0", "turnsBefore", "0", "maxHops", arg.maxHops,
+set("v", "1", "runId", arg.runId, "status", "queued", "tenant", arg.tenant, "agent", arg.agent, "entryAgent", seeded and arg.entryAgent or arg.agent,
+  "queue", arg.queue, "priority", arg.priority, "metadata", arg.metadata, "context", arg.context, "settings", arg.settings, "inputHash", arg.inputHash,
+  "hop", run.hop, "wake", "0", "attempts", "0", "retries", "0", "resamples", "0", "deaths", "0", "turns", seeded and arg.turns or "0",
+  "turnsBefore", seeded and arg.turnsBefore or "0", "maxHops", arg.maxHops,
   "itemsBytes", #arg.items, "createdAtMs", now, "deadlineAtMs", now + tonumber(arg.deadlineMs), "lookDelayMs", LOOK_MS)
 if arg.idempotencyKey ~= "" then set("idempotencyKey", arg.idempotencyKey) end
 if tonumber(arg.delayMs) > 0 then
@@ -43,8 +59,46 @@ redis.call("RPUSH", key.items, arg.items)
 redis.call("ZADD", key.dispatch, due_at, arg.runId)
 redis.call("ZADD", key.timers, now + tonumber(arg.deadlineMs), arg.runId)
 redis.call("ZADD", key.index, 0, indexed("*", "queued"), 0, indexed(run.tenant, "queued"), 0, indexed("*", "*"), 0, indexed(run.tenant, "*"))
-if key.extra then redis.call("SET", key.extra, arg.runId .. " " .. arg.inputHash, "PX", arg.idemTtlMs) end
-event("run.queued", ',"queue":' .. quote(arg.queue))
+if key.extra and not seeded then redis.call("SET", key.extra, arg.runId .. " " .. arg.inputHash, "PX", arg.idemTtlMs) end
+event("run.queued", ',"queue":' .. quote(arg.queue) .. (seeded and ',"origin":' .. arg.origin or ""))
+
+if seeded then
+  local seeds = {}
+  function seeds.journal(field, value)
+    redis.call("HSET", key.extra, field, value)
+    set("journaled", run.hop)
+  end
+  function seeds.intent(field, value) redis.call("HSET", key.intents, field, "seed\n" .. value) end
+  function seeds.decision(field, value) redis.call("HSET", key.decisions, field, value) end
+  function seeds.recording(field, value) redis.call("HSET", KEYS[15], field, value) end
+
+  -- The new one first; only so many are named.
+  local function children()
+    local names = { arg.kind .. "/" .. arg.runId }
+    for name in string.gmatch(source.children or "", "%S+") do
+      if #names < tonumber(arg.maxChildren) then names[#names + 1] = name end
+    end
+    return table.concat(names, " ")
+  end
+
+  for name, value in pairs(arg) do
+    local part, field = string.match(name, "^seed (%a+) (.*)$")
+    if part then seeds[part](field, value) end
+  end
+  set("origin", arg.origin, "root", arg.root, "tools", arg.tools)
+  if arg.model ~= "" then set("model", arg.model) end
+  if arg.conversationJson ~= "" then set("conversationJson", arg.conversationJson) end
+  local gone_at = now + tonumber(arg.deadlineMs) + tonumber(arg.journalNetMs)
+  for _, name in ipairs({ key.extra, KEYS[15] }) do redis.call("PEXPIREAT", name, gone_at) end
+  redis.call("HSET", KEYS[16], "children", children())
+  if arg.kind == "retry" then
+    redis.call("HSET", KEYS[16], "continuedAs", arg.runId)
+    if source.failure then
+      for _, tenant in ipairs({ "*", arg.tenant }) do redis.call("ZREM", key.index, tenant .. "/" .. source.failure .. "/" .. arg.source) end
+    end
+  end
+end
+
 if talk then
   redis.call("RPUSH", talk.queue, arg.runId)
   set("conversation", arg.conversation, "conversationKeys", arg.conversationKeys)

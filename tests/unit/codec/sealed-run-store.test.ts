@@ -231,6 +231,8 @@ test("every part of the port was thought about: what carries a user's values is 
     "list",
     "events",
     "conversations",
+    "recordings",
+    "snapshot",
   ];
   const passed = [
     "renew",
@@ -241,6 +243,7 @@ test("every part of the port was thought about: what carries a user's values is 
     "watchStops",
     "due",
     "look",
+    "failures",
     "takeBack",
     "remove",
     "forgetIdempotencyKeys",

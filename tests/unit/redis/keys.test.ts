@@ -11,6 +11,8 @@ const examples = (): Record<string, string> => {
   return {
     run: keys.run("<runId>"),
     items: keys.items("<runId>"),
+    hops: keys.hops("<runId>"),
+    recordings: keys.recordings("<runId>"),
     intents: keys.intents("<runId>"),
     approvals: keys.approvals("<runId>"),
     decisions: keys.decisions("<runId>"),
