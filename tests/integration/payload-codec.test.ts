@@ -143,7 +143,7 @@ async function play(bundle: InProcess, word: string, codec: PayloadCodec | undef
   await gate.reached;
   await look();
   await loseAttempt(bundle, lost.id);
-  const desk = await fleet.submit("desk", `${word}-input`, options);
+  const desk = await fleet.submit("desk", `${word}-input`, { ...options, conversation: "talk" });
   const [broken, blocked] = [await fleet.submit("breaker", `${word}-input`), await fleet.submit("guarded", `${word}-input`)];
   await Promise.all([eventOf(desk, "run.suspended"), eventOf(lost, "run.suspended"), eventOf(broken, "run.retrying")]);
   await look();
@@ -173,12 +173,13 @@ async function play(bundle: InProcess, word: string, codec: PayloadCodec | undef
     shown: shown.join(""),
     events: JSON.stringify(events),
     asked: JSON.stringify(bundle.provider.calls.map(({ body }) => body)),
+    said: JSON.stringify(await fleet.conversations.items("talk")),
     again: () => fleet.submit("actor", `${word}-input`, { ...options, idempotencyKey: "lost" }),
     lost,
   };
 }
 
-const partOf = (key: string): string => /:run:[^:]+:?([a-z]*)/.exec(key)?.[1] ?? key;
+const partOf = (key: string): string => /:(?:run:[^:]+|conversation:[^:]+:[^:]+):?([a-z]*)/.exec(key)?.[1] ?? key;
 
 describe("a whole fleet", { tags: ["redis"] }, () => {
   let word = "";
@@ -190,14 +191,14 @@ describe("a whole fleet", { tags: ["redis"] }, () => {
     await using bundle = await setupInProcess(() => ({ text: "" }));
     const { seen } = await play(bundle, word, undefined);
     expect(new Set(seen.filter((key) => key.includes(bundle.prefix)).map(partOf))).toEqual(
-      new Set(["", "items", "journal", "intents", "approvals", "decisions", "events", "live"]),
+      new Set(["", "items", "journal", "intents", "approvals", "decisions", "events", "live", "turns"]),
     );
   });
 
   test("with a codec Redis holds none of the words, and everybody above reads all of them", async () => {
     const sealedWord = newWord();
     await using bundle = await setupInProcess(() => ({ text: "" }));
-    const { seen, open, ended, shown, events, asked, again, lost } = await play(bundle, sealedWord, testCodec);
+    const { seen, open, ended, shown, events, asked, said, again, lost } = await play(bundle, sealedWord, testCodec);
     expect(seen).toEqual([]);
 
     expect(open).toMatchObject({
@@ -211,9 +212,10 @@ describe("a whole fleet", { tags: ["redis"] }, () => {
       { status: "blocked", guardrail: { name: "trips", info: { why: `${sealedWord}-guardrail` } } },
     ]);
     expect(shown).toContain(`${sealedWord}-answer`);
-    for (const said of ["result", "pay", "handoff", "answer", "act", "tool-error"]) expect(events).toContain(`${sealedWord}-${said}`);
+    for (const told of ["result", "pay", "handoff", "answer", "act", "tool-error"]) expect(events).toContain(`${sealedWord}-${told}`);
+    for (const told of ["input", "result", "decision", "answer"]) expect(said).toContain(`${sealedWord}-${told}`);
     // Nothing reaches a reader, or the model, that was not opened.
-    expect(JSON.stringify([open, ended, shown, events, asked])).not.toMatch(/f1\.k2\.|\$sealed/);
+    expect(JSON.stringify([open, ended, shown, events, asked, said])).not.toMatch(/f1\.k2\.|\$sealed/);
     // The model was told what only sealed places held.
     for (const told of ["input", "decision", "resolved", "result"]) expect(asked).toContain(`${sealedWord}-${told}`);
     expect((await again()).id).toBe(lost.id);

@@ -1,7 +1,7 @@
 /** The example of docs/how-to/conversations.md does what the page says. */
 import { Agent } from "@openai/agents";
 import { ScriptedModel } from "@openai/agents/testing";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { askTwice } from "../../../examples/conversations/ask.ts";
 import { fleet } from "../../../examples/conversations/fleet.ts";
 import { askHere, lookAfter } from "../../../examples/conversations/look-after.ts";
@@ -13,7 +13,10 @@ test("docs/how-to/conversations.md: a fork has what was said first, the trimmed 
   const answer = askTwice(tested);
   await tested.settle();
   await answer;
+  const told = vi.spyOn(console, "error").mockImplementation(() => undefined);
   await lookAfter(tested);
+  expect(told).toHaveBeenCalledWith("ticket-7", 2, 0);
+  told.mockRestore();
   const textOf = async (id: string) => JSON.stringify(await tested.conversations.items(id, { tenant: "acme" }));
   expect(await textOf("ticket-7-b")).toMatch(/charged twice.*paid it back/);
   expect(await textOf("ticket-7")).toMatch(/^(?!.*charged twice).*On Friday/);
