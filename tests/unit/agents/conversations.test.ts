@@ -196,6 +196,31 @@ test("conversation: a summary of older turns is one journaled call of the run, r
   expect((await fleet.store.conversations.turns(key)).map(({ type }) => type)).toEqual(["summary", "run", "run"]);
 });
 
+test("conversation: a summary is shown to the agents behind a handoff as well, and nothing of it is kept when the run fails", async () => {
+  const b = new Agent({ name: "b", model: "b" });
+  const a = new Agent({ name: "a", model: "a", handoffs: [b] });
+  const models = {
+    a: new ScriptedModel([say("one"), say("two"), call("transfer_to_b"), call("transfer_to_b")]),
+    b: new ScriptedModel([call("none"), say("four")]),
+    small: new ScriptedModel([say("a summary"), say("another summary")]),
+  };
+  const compact = { overTokens: 10, keepTurns: 1, how: { summariseWith: "small" } } as const;
+  const agents = { a, b: { agent: b, limits: { turns: 1 } } };
+  const fleet = testFleet(createFleet({ agents, conversation: { compact } }), { models });
+  for (const input of ["1", "2"]) await fleet.complete("a", input, { conversation });
+  const before = await fleet.store.conversations.turns(key);
+  expect(await fleet.complete("a", "3", { conversation })).toMatchObject({ status: "failed" });
+  expect(await fleet.store.conversations.turns(key)).toEqual(before);
+  expect(await fleet.complete("a", "4", { conversation })).toMatchObject({ status: "completed", output: "four" });
+  const way = ["call transfer_to_b", "result transfer_to_b"];
+  const shownToB = ["user: 2", "assistant: two", "user: 4", ...way];
+  expect(shown(models.b, 1)).toEqual(["user: Summary of the conversation so far:\nanother summary", ...shownToB]);
+  const after = await fleet.store.conversations.turns(key);
+  expect(after.map(({ type }) => type)).toEqual(["summary", "run", "run"]);
+  expect(after[1]).toEqual(before[1]);
+  expect(JSON.parse(after[2]?.itemsJson ?? "[]")).toHaveLength(4);
+});
+
 test("conversation: a delay, and an id that no key can hold, are refused; the same idempotency key in another conversation is a conflict", async () => {
   const { fleet } = single([say("one")]);
   const refused = { code: "INPUT_INVALID" };
