@@ -15,6 +15,7 @@ export { createLog, type Log, type LogLevel } from "./telemetry/log.ts";
 
 // Inside tools
 export { type Call, currentCall } from "./agents/hop-state.ts";
+export type { RepeatLimits } from "./agents/loops.ts";
 export { type LostCall, type Reconciled, type ToolPolicy, toolPolicy } from "./agents/tool-policy.ts";
 
 // Conversations

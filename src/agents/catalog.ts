@@ -4,6 +4,7 @@ import { FleetError } from "../protocol/errors.ts";
 import { agentNameSchema, DEFAULT_QUEUE, queueNameSchema } from "../protocol/ids.ts";
 import type { Compaction, ConversationPolicy } from "./compaction.ts";
 import type { InputSchema } from "../protocol/structured-input.ts";
+import { MOST_REPEATS, REPEAT_DEFAULTS, type RepeatLimits } from "./loops.ts";
 import { isRemote } from "./derived-agent.ts";
 import { policyOf, type ToolPolicy } from "./tool-policy.ts";
 
@@ -14,6 +15,8 @@ export type AnyAgent = Agent<any, any>;
 export interface AgentLimits {
   /** Model calls of the agent itself in one hop. Default 20. */
   readonly turns?: number;
+  /** When the same calls or handoffs again and again count as a loop. `allowed`: never. */
+  readonly repeats?: RepeatLimits | "allowed";
 }
 
 export type GuardrailScope = "every-hop" | "entry-only";
@@ -48,6 +51,8 @@ export interface CatalogEntry {
   readonly queue: string;
   readonly version: string;
   readonly turnLimit: number;
+  /** Undefined: repeats are allowed. */
+  readonly repeats: Required<RepeatLimits> | undefined;
   readonly guardrails: GuardrailScope;
   readonly input: InputSchema | undefined;
   readonly stream: boolean;
@@ -110,6 +115,7 @@ function entryOf(
     queue,
     version: options.version ?? version,
     turnLimit,
+    repeats: checkedRepeats(options.limits?.repeats ?? {}, `${at}.limits.repeats`),
     guardrails,
     input: options.input,
     stream: options.stream ?? true,
@@ -129,6 +135,23 @@ function checkedCompaction(policy: ConversationPolicy | undefined, at: string): 
   if (wrong !== undefined) throw invalid(at, `Expected whole numbers; got ${wrong[0]}.`, "give overTokens or overItems, and keepTurns");
   if (bounds.length === 0) throw invalid(at, "Expected overTokens or overItems; got neither.", "say when a conversation is compacted");
   return compact;
+}
+
+function checkedRepeats(given: RepeatLimits | "allowed", at: string): Required<RepeatLimits> | undefined {
+  if (given === "allowed") return undefined;
+  const limits = { ...REPEAT_DEFAULTS, ...given };
+  for (const name of ["calls", "handoffs"] as const) {
+    const value = limits[name];
+    if (!Number.isInteger(value) || value < 1 || value > MOST_REPEATS[name])
+      throw invalid(
+        `${at}.${name}`,
+        `Expected a whole number from 1 to ${MOST_REPEATS[name]}; got ${value}.`,
+        'give another, or repeats: "allowed"',
+      );
+  }
+  if (limits.onLoop !== "stop" && limits.onLoop !== "ask")
+    throw invalid(`${at}.onLoop`, `Expected "stop" or "ask"; got ${JSON.stringify(limits.onLoop)}.`, "use one of the two");
+  return limits;
 }
 
 function checkHandoffs({ name, agent }: CatalogEntry, catalog: Catalog): void {

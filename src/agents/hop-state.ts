@@ -11,6 +11,7 @@ import { modelKey, TOP_FRAME } from "../protocol/journal.ts";
 import type { ToolMode } from "../protocol/origin.ts";
 import type { Decision } from "../protocol/run.ts";
 import { canonicalJson, type Rejection, sha256 } from "./journal-entry.ts";
+import type { RepeatLimits } from "./loops.ts";
 import type { HopJournal, HopLiveText } from "./ports.ts";
 import type { Recordings } from "./recordings.ts";
 import type { TrackedContext } from "./run-context.ts";
@@ -43,6 +44,10 @@ export interface Frame {
   /** Indexes of journaled model calls that this attempt has not met yet. */
   readonly unreplayed: Set<number>;
   readonly occurrences: Map<string, number>;
+  /** The latest tool calls, from which a loop is told. */
+  readonly calls: Array<{ readonly tool: string; readonly call: string }>;
+  /** Tools whose repeats are allowed. */
+  readonly repeatable: Set<string>;
   /** For the run of an agent used as a tool: the frame that called it, which goes on only when it has ended. */
   readonly caller: Frame | undefined;
   /** What its latest model call was answered; absent while it is made. */
@@ -70,7 +75,9 @@ export class HopState {
   /** True for a failure that another attempt may survive: it must reach the worker even out of a nested agent. */
   readonly isRetryable: (error: unknown) => boolean;
   readonly secondChance: SecondChance;
+  /** What people decided, by call id or by loop. */
   readonly decisions: ReadonlyMap<string, Decision>;
+  readonly repeats: Required<RepeatLimits> | undefined;
   provider!: ModelProvider;
   runner!: Runner;
   readonly #badAnswers = new WeakMap<object, BadAnswer>();
@@ -93,6 +100,7 @@ export class HopState {
     isRetryable: (error: unknown) => boolean;
     secondChance: SecondChance;
     decisions: ReadonlyMap<string, Decision>;
+    entry: { readonly repeats: Required<RepeatLimits> | undefined };
   }) {
     this.identity = parts.identity;
     this.journal = parts.journal;
@@ -107,6 +115,7 @@ export class HopState {
     else parts.signal.addEventListener("abort", stop);
     this.secondChance = parts.secondChance;
     this.decisions = parts.decisions;
+    this.repeats = parts.entry.repeats;
     for (const key of parts.journal.entries.keys()) {
       const match = /^m:([^:]+):(\d+)$/.exec(key);
       if (match !== null) this.frame(match[1] ?? TOP_FRAME).unreplayed.add(Number(match[2]));
@@ -116,7 +125,8 @@ export class HopState {
   frame(id: string, caller?: Frame): Frame {
     const known = this.#frames.get(id);
     if (known !== undefined && (caller === undefined || known.caller === caller)) return known;
-    const fresh = { used: new Set<number>(), unreplayed: new Set<number>(), occurrences: new Map<string, number>() };
+    const counted = { calls: [], repeatable: new Set<string>() };
+    const fresh = { used: new Set<number>(), unreplayed: new Set<number>(), occurrences: new Map<string, number>(), ...counted };
     const frame: Frame = { ...fresh, ...known, id, caller };
     this.#frames.set(id, frame);
     return frame;

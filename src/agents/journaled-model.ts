@@ -12,6 +12,7 @@ import { type EarlyEnd, earlyEndOf } from "./finish-reason.ts";
 import { currentScope, type Frame, type HopState, ReplayDivergedError } from "./hop-state.ts";
 import { decodeModelEntry, encodeModelEntry, fingerprintOf, type Rejection, rejectionsAt } from "./journal-entry.ts";
 import { withSoleJson } from "./structured-answer.ts";
+import { countCalls } from "./loops.ts";
 import { receiptOf, toUsage, withReceipt } from "./usage.ts";
 
 /** Wraps every model of `inner`. Outside a hop the models behave as if unwrapped. */
@@ -105,6 +106,7 @@ function place(name: string, request: ModelRequest): PendingCall | undefined {
     if (!recorded.given && recorded.fingerprint !== fingerprint) throw diverged(hop, key, "the request is not the one that was journaled");
     frame.unreplayed.delete(index);
     frame.answered = { key, text: textOf(recorded.response) };
+    countCalls(hop, frame, key, recorded.response.output);
     countContext(base, toUsage(recorded.response.usage));
     return { ...base, recorded: recorded.given ? forAnyModel(hop, recorded.response) : recorded.response };
   }
@@ -167,6 +169,7 @@ async function journal(call: PendingCall, response: ModelResponse, earlyEnd: Ear
   const stored = await call.hop.write({ key: call.key, valueJson, usage, turns: top ? 1 : 0, event });
   const answer = stored === valueJson ? { ...response, output } : decodeModelEntry(stored).response;
   call.frame.answered = { key: call.key, text: textOf(answer) };
+  countCalls(call.hop, call.frame, call.key, answer.output);
   countContext(call, usage);
   return answer;
 }

@@ -9,6 +9,7 @@ import { withHopGuardrails } from "./hop-guardrails.ts";
 import { currentScope, type HopState, runInScope, type Scope } from "./hop-state.ts";
 import { journaledModel, journaledProvider } from "./journaled-model.ts";
 import { heldTool, ledgeredTool } from "./ledgered-tool.ts";
+import { policyOf } from "./tool-policy.ts";
 import { whyRefused } from "./structured-answer.ts";
 
 const INSTALLED = Symbol.for("flotilla.seams");
@@ -26,6 +27,7 @@ export function installSeams(): void {
     const tools = await getAllTools.apply(this, args);
     const scope = currentScope();
     if (scope === undefined) return tools;
+    for (const tool of tools) if (tool.type === "function" && policyOf(tool).repeats === "allowed") scope.frame.repeatable.add(tool.name);
     return scope.hop.secondChance.tools === "live" ? tools.map(ledgeredTool) : tools.flatMap(heldTool);
   };
   const run = Runner.prototype.run;

@@ -1,5 +1,6 @@
 /**
- * What to do with a tool call when its worker died in the middle of it (I5). Declared on the tool, read by the ledger.
+ * What to do with a tool call when its worker died in the middle of it (I5), and whether it may be repeated. Declared on the tool, read by the
+ * ledger and by the detection of loops.
  */
 import type { FunctionTool } from "@openai/agents";
 import type { Json } from "../protocol/json.ts";
@@ -23,21 +24,21 @@ export interface ToolPolicy {
    * `ask` (default): the run is suspended as `effect-unknown` until a person says what happened (`flotilla runs resolve`).
    * `{ reconcile }`: the function looks the effect up; where it cannot tell, as `ask`.
    */
-  readonly onCrash: "idempotent" | "ask" | { readonly reconcile: (call: LostCall) => Reconciled | Promise<Reconciled> };
+  readonly onCrash?: "idempotent" | "ask" | { readonly reconcile: (call: LostCall) => Reconciled | Promise<Reconciled> };
+  /** `allowed`: calls with the same arguments again and again are what the tool is for, such as asking whether something is ready. */
+  readonly repeats?: "allowed";
 }
 
 /** A registered symbol, so that the tag is seen across two copies of this package, and survives the SDK's own copies of a tool. */
 const POLICY = Symbol.for("flotilla.toolPolicy");
 
-export const DEFAULT_TOOL_POLICY: ToolPolicy = { onCrash: "ask" };
-
-/** A copy of `tool` that carries the policy; the given tool stays untouched. */
-export function toolPolicy<T extends { readonly type: "function" }>(tool: T, policy: ToolPolicy): T {
-  return { ...tool, [POLICY]: policy };
+/** A copy of `tool` that carries the policy, beside what it carried before; the given tool stays untouched. */
+export function toolPolicy<T extends { readonly type: "function"; readonly [POLICY]?: ToolPolicy }>(tool: T, policy: ToolPolicy): T {
+  return { ...tool, [POLICY]: { ...tool[POLICY], ...policy } };
 }
 
 export function policyOf(tool: FunctionTool): ToolPolicy {
   // The symbol is ours alone: only `toolPolicy` writes it, with this type.
   const tagged = tool as FunctionTool & { readonly [POLICY]?: ToolPolicy };
-  return tagged[POLICY] ?? DEFAULT_TOOL_POLICY;
+  return tagged[POLICY] ?? {};
 }

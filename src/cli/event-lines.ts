@@ -71,6 +71,8 @@ function describeState(event: StateEvent): string {
       const waits = (event.approvals ?? []).map(({ tool, callId }) => `${tool} (${callId})`).join(", ");
       return `suspended: ${event.suspension}${waits === "" ? "" : `, waits for ${waits}`}${describeError(event.error)}`;
     }
+    case "loop.detected":
+      return `goes round in circles: ${event.loop.cycle.map((name) => oneLine(name, 40)).join(" → ")}, more than ${event.loop.rounds} times in a row`;
     case "run.resumed":
       return `resumed: ${oneLine(event.because, PREVIEW_CHARS)}`;
     case "run.retrying":

@@ -106,7 +106,9 @@ function drawOpen(run: RunInfo): string[] {
     run.suspension !== "replay-diverged"
       ? []
       : ["the code changed under the run", `  flotilla runs resolve ${run.runId} --resample | --fail`];
-  const lines = [...approvals, ...unknown, ...diverged];
+  const loops =
+    run.suspension !== "loop" ? [] : ["the run goes round in circles", `  flotilla runs resolve ${run.runId} --continue | --fail`];
+  const lines = [...approvals, ...unknown, ...diverged, ...loops];
   return lines.length === 0 ? [] : ["", ...lines];
 }
 

@@ -155,6 +155,7 @@ export function mapEvent(event: RunEvent, change: Change): RunEvent {
       return { ...event, pause: mapPause(event.pause, change) };
     case "run.completed":
       return { ...event, output: change.json(event.output, "output") };
+    case "loop.detected":
     case "run.queued":
     case "attempt.started":
     case "model.called":

@@ -35,6 +35,8 @@ export type HandleResolution =
   | { readonly type: "ran"; readonly result: unknown }
   | { readonly type: "not-run" }
   | { readonly type: "fail" }
+  /** Of a loop: go on. */
+  | { readonly type: "continue" }
   | { readonly type: "resample" };
 
 export interface WaitOptions {
@@ -64,7 +66,7 @@ export interface RunHandle<A extends FleetTypes = FleetTypes> {
   pause(note: PauseNote): Promise<Exclude<PauseReply, { status: "unknown" }>>;
   /** Takes the run's own pause back. @throws FleetError RUN_UNKNOWN. */
   resume(): Promise<Resumed>;
-  /** Says what became of a call whose effect is unknown; without a call, of a diverged replay. */
+  /** Says what became of a call whose effect is unknown; without a call, of a diverged replay or a loop. */
   resolve(callId: string | undefined, resolution: HandleResolution): Promise<void>;
   approve(callId: string, message?: string): Promise<void>;
   reject(callId: string, message?: string): Promise<void>;

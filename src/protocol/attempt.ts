@@ -5,7 +5,7 @@ import type { Priority, WakeJob } from "./job.ts";
 import type { Json } from "./json.ts";
 import type { Origin, ToolMode } from "./origin.ts";
 import type { Retention } from "./retention.ts";
-import type { Approval, Decision, FinalStatus, Intent, RunErrorInfo, RunStatus, Suspension, Usage } from "./run.ts";
+import type { Approval, Decision, FinalStatus, Intent, Loop, RunErrorInfo, RunStatus, Suspension, Usage } from "./run.ts";
 
 export interface BeginCommand {
   readonly runId: string;
@@ -29,6 +29,8 @@ export interface Attempt {
   readonly maxHops: number;
   readonly agent: string;
   readonly entryAgent: string;
+  /** The agents that had the run before, oldest first; the latest 32. */
+  readonly recentAgents: readonly string[];
   readonly tenant: string;
   readonly queue: string;
   readonly priority: Priority;
@@ -146,6 +148,8 @@ export type Outcome =
       readonly untilMs?: number;
       readonly approvals?: readonly Approval[];
       readonly error?: RunErrorInfo;
+      /** Of the suspension `loop`. */
+      readonly loop?: Loop;
     }
   | {
       readonly type: "retry";
@@ -161,6 +165,7 @@ export type Outcome =
       readonly error: RunErrorInfo;
       /** The journal entry at fault: a retry of the run forgets it. */
       readonly rejectKey?: string;
+      readonly loop?: Loop;
     }
   | { readonly type: StopReason }
   /** The worker shuts down, or the run is paused: another takes the run at once, or when it is resumed, nothing is counted. */

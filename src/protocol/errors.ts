@@ -23,6 +23,7 @@ export const ERRORS = {
   INPUT_INVALID: "A value does not have the shape that is expected of it.",
   INPUT_TOO_LARGE: "A value is larger than its limit.",
   JOB_INVALID: "A queue's job is not one of ours.",
+  LOOP_DETECTED: "The run went round in circles: the same calls, or the same agents, again and again.",
   MODEL_CALL_FAILED: "The model provider refused the call for good.",
   MODEL_CONTEXT_TOO_LONG: "The conversation is longer than the model accepts.",
   MODEL_KEY_MISSING: "A model has no key or no route.",

@@ -7,7 +7,7 @@ import { FleetError } from "./errors.ts";
 import { jsonSchema } from "./json.ts";
 import { originSchema } from "./origin.ts";
 import { callReceiptSchema } from "./receipt.ts";
-import { approvalSchema, pauseSchema, runErrorSchema, suspensionSchema, usageSchema } from "./run.ts";
+import { approvalSchema, loopSchema, pauseSchema, runErrorSchema, suspensionSchema, usageSchema } from "./run.ts";
 
 const at = { atMs: z.int(), hop: z.int().min(0), agent: z.string() };
 
@@ -61,6 +61,8 @@ export const runEventSchema = z.discriminatedUnion("type", [
     approvals: z.array(approvalSchema).optional(),
     error: runErrorSchema.optional(),
   }),
+  /** Comes before the run is suspended or failed for it. */
+  z.object({ type: z.literal("loop.detected"), ...at, loop: loopSchema }),
   z.object({ type: z.literal("run.resumed"), ...at, because: z.string() }),
   z.object({ type: z.literal("run.retrying"), ...at, notBeforeMs: z.int(), error: runErrorSchema }),
   z.object({ type: z.literal("attempt.released"), ...at }),

@@ -22,6 +22,8 @@ export const LIMITS = {
   guardrailInfoChars: 4_000,
   /** A provider's id of a call, in characters; the rest is cut. */
   callIdChars: 200,
+  /** Agents that had a run, as its record keeps them. */
+  recentAgents: 32,
   /** Why somebody paused a run, in characters. */
   pauseReasonChars: 500,
   /** The name of whoever paused. */

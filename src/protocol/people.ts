@@ -10,11 +10,13 @@ export type CancelReply =
   | { readonly status: "already-final"; readonly as: FinalStatus }
   | { readonly status: "unknown" };
 
-/** A person's word on a call whose effect is unknown, or on a diverged replay. */
+/** A person's word on a call whose effect is unknown, on a diverged replay, or on a loop. */
 export type Resolution =
   | { readonly type: "ran"; readonly resultJson: string }
   | { readonly type: "not-run" }
   | { readonly type: "fail" }
+  /** `loop` only: go on; the count begins anew. */
+  | { readonly type: "continue" }
   /** `replay-diverged` only: forget the hop's journal and sample it anew. */
   | { readonly type: "resample" };
 

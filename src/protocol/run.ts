@@ -14,7 +14,7 @@ export type FinalStatus = (typeof FINAL_STATUSES)[number];
 export const isFinal = (status: RunStatus): status is FinalStatus => FINAL_STATUSES.some((final) => final === status);
 
 /** Why a run holds no worker and waits. `lane`: the provider asked for time. `conversation`: an earlier run of it is not over. */
-export const suspensionSchema = z.enum(["approval", "lane", "effect-unknown", "replay-diverged", "conversation"]);
+export const suspensionSchema = z.enum(["approval", "lane", "effect-unknown", "replay-diverged", "loop", "conversation"]);
 export type Suspension = z.infer<typeof suspensionSchema>;
 
 export const usageSchema = z.strictObject({
@@ -106,6 +106,18 @@ export const pauseSchema = z.strictObject({
 });
 export type Pause = z.infer<typeof pauseSchema>;
 
+/** A run that goes round in circles. */
+export const loopSchema = z.strictObject({
+  /** Where it was noticed; what a person says of it is kept under this. */
+  id: z.string(),
+  kind: z.enum(["calls", "handoffs"]),
+  /** The tools or agents of one round. */
+  cycle: z.array(z.string()),
+  /** So many rounds were allowed. */
+  rounds: z.int(),
+});
+export type Loop = z.infer<typeof loopSchema>;
+
 /** The record of a run, as `status()`, `flotilla runs show --json` and the list give it. Version 1. */
 export const runInfoSchema = z.strictObject({
   v: z.literal(1),
@@ -119,6 +131,8 @@ export const runInfoSchema = z.strictObject({
   /** The agent that has the run now, or ended it. */
   agent: agentNameSchema,
   entryAgent: agentNameSchema,
+  /** The agents that had the run before, oldest first; the latest 32. Only after a handoff. */
+  recentAgents: z.array(agentNameSchema).optional(),
   queue: queueNameSchema,
   priority: prioritySchema,
   idempotencyKey: idempotencyKeySchema.optional(),

@@ -33,6 +33,7 @@ export const INFO_FIELDS = [
   "tenant",
   "agent",
   "entryAgent",
+  "recentAgents",
   "queue",
   "priority",
   "idempotencyKey",
@@ -95,7 +96,7 @@ export function parseRecord(fields: Fields, intents: unknown, approvals: unknown
   if (fields["status"] === undefined) return undefined;
   const number = (name: string): number => Number(fields[name] ?? 0);
   const { suspension, idempotencyKey, conversation, worker, error, pause = fields["parkedBy"] } = fields;
-  const { origin, tools, model, continuedAs, children } = fields;
+  const { recentAgents, origin, tools, model, continuedAs, children } = fields;
   const times = ["startedAtMs", "finishedAtMs", "notBeforeMs"]
     .filter((name) => fields[name] !== undefined)
     .map((name) => [name, number(name)]);
@@ -108,6 +109,7 @@ export function parseRecord(fields: Fields, intents: unknown, approvals: unknown
     tenant: fields["tenant"],
     agent: fields["agent"],
     entryAgent: fields["entryAgent"],
+    ...(recentAgents === undefined ? {} : { recentAgents: JSON.parse(recentAgents) }),
     queue: fields["queue"],
     priority: fields["priority"],
     ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
@@ -163,6 +165,7 @@ const toldSchema = z.object({
   turnsBefore: countSchema,
   deadlineAtMs: countSchema,
   journaled: countSchema.optional(),
+  recentAgents: z.string().default("[]"),
   conversation: z.string().optional(),
   itemsFrom: countSchema.default(0),
   origin: z.string().optional(),
@@ -188,9 +191,12 @@ export function parseBegun(
   reply: unknown,
 ): { readonly attempt: Attempt; readonly itemsFrom: number; readonly itemsJson: string[] | undefined } {
   const [, toldJson, contextJson, settingsJson, metadataJson, intents, decisions, conversationJson, itemsJson] = begunSchema.parse(reply);
-  const { attempts, journaled, conversation, itemsFrom, origin, root, model, ...told } = toldSchema.parse(JSON.parse(toldJson));
+  const { attempts, journaled, conversation, recentAgents, itemsFrom, origin, root, model, ...told } = toldSchema.parse(
+    JSON.parse(toldJson),
+  );
   const stored = { contextJson, settingsJson, metadataJson, openIntents: parseIntents(intents), decisions: parseDecisions(decisions) };
   const noted = {
+    recentAgents: parseStrings(JSON.parse(recentAgents)),
     ...(conversation === undefined ? {} : { conversation }),
     ...(conversationJson === "" ? {} : { conversationJson }),
     ...(origin === undefined ? {} : { origin: originSchema.parse(JSON.parse(origin)) }),

@@ -1,6 +1,6 @@
 /** What an attempt does with its run: begin, record, open an intent, end, and hold on. */
 import { z } from "zod";
-import { FINAL_STATUSES, runStatusSchema } from "../protocol/run.ts";
+import { FINAL_STATUSES, type Loop, runStatusSchema } from "../protocol/run.ts";
 import type { BeginCommand, BeginReply, EndCommand, EndReply, Fact, Outcome, RenewReply, StepReply } from "../protocol/attempt.ts";
 import type { ConversationStep } from "../protocol/conversation.ts";
 import type { RunStore } from "../protocol/run-store.ts";
@@ -138,6 +138,8 @@ const stepArgs = ({ turn, drop, summary }: ConversationStep): ScriptArgs => ({
   turnSummary: summary === undefined ? "" : JSON.stringify(summary),
 });
 
+const loopArgs = (loop: Loop | undefined): ScriptArgs => (loop === undefined ? {} : { loop: members({ loop }), loopId: loop.id });
+
 function outcomeArgs(outcome: Outcome): ScriptArgs {
   switch (outcome.type) {
     case "completed": {
@@ -154,7 +156,8 @@ function outcomeArgs(outcome: Outcome): ScriptArgs {
       const { suspension, untilMs, approvals = [], error } = outcome;
       const event = members({ suspension, untilMs, approvals: outcome.approvals, error });
       const flat = JSON.stringify(approvals.flatMap((approval) => [approval.callId, JSON.stringify(approval)]));
-      return { suspension, untilMs: untilMs ?? "", approvals: flat, error: error === undefined ? "" : JSON.stringify(error), event };
+      const told = { error: error === undefined ? "" : JSON.stringify(error), event, ...loopArgs(outcome.loop) };
+      return { suspension, untilMs: untilMs ?? "", approvals: flat, ...told };
     }
     case "retry": {
       const { notBeforeMs, error, rejects, misplaced } = outcome;
@@ -165,7 +168,12 @@ function outcomeArgs(outcome: Outcome): ScriptArgs {
     case "failed":
     case "blocked":
     case "refused":
-      return { error: JSON.stringify(outcome.error), event: members({ error: outcome.error }), rejectKey: outcome.rejectKey ?? "" };
+      return {
+        error: JSON.stringify(outcome.error),
+        event: members({ error: outcome.error }),
+        rejectKey: outcome.rejectKey ?? "",
+        ...loopArgs(outcome.loop),
+      };
     default:
       return {};
   }

@@ -117,7 +117,7 @@ function take(world: MemoryWorld, run: MemoryRun, { token, workerId, leaseMs }: 
 
 function begun(world: MemoryWorld, run: MemoryRun, token: string): BeginReply {
   const { runId, wake, attempts, hop, agent, entryAgent, tenant, queue, priority, retries, deadlineAtMs, conversation } = run.info;
-  const { origin, model } = run.info;
+  const { recentAgents = [], origin, model } = run.info;
   const { maxHops, contextJson, conversationJson, settingsJson, metadataJson, resamples, misplaced, turnsBefore } = run;
   const attempt: Attempt = {
     runId,
@@ -128,6 +128,7 @@ function begun(world: MemoryWorld, run: MemoryRun, token: string): BeginReply {
     maxHops,
     agent,
     entryAgent,
+    recentAgents,
     tenant,
     queue,
     priority,

@@ -1,5 +1,6 @@
 /** What each outcome of an attempt does to its run, in memory. It mirrors `src/redis/scripts/end.lua`. */
 import type { WakeJob } from "../protocol/job.ts";
+import { LIMITS } from "../protocol/limits.ts";
 import type { Retention } from "../protocol/retention.ts";
 import type { RunErrorInfo } from "../protocol/run.ts";
 import type { EndCommand, Outcome } from "../protocol/attempt.ts";
@@ -23,6 +24,8 @@ type Of<Type extends Outcome["type"]> = Extract<Outcome, { readonly type: Type }
 
 /** Returns the wake that must be put into its queue, if any. */
 export function settleOutcome(world: MemoryWorld, run: MemoryRun, { outcome, retentionMs }: EndCommand): WakeJob | undefined {
+  if ("loop" in outcome && outcome.loop !== undefined)
+    appendEvent(world, run, { type: "loop.detected", ...stamp(world, run), loop: outcome.loop });
   switch (outcome.type) {
     case "completed":
       run.starts.set(run.info.hop, startOf(run));
@@ -84,6 +87,7 @@ function handOff(world: MemoryWorld, run: MemoryRun, outcome: Of<"handed-off">, 
   keepResults(run, outcome);
   if (outcome.conversationJson !== undefined) run.conversationJson = outcome.conversationJson;
   const args = outcome.arguments === undefined ? {} : { arguments: outcome.arguments };
+  run.info.recentAgents = [...(run.info.recentAgents ?? []), run.info.agent].slice(-LIMITS.recentAgents);
   appendEvent(world, run, { type: "run.handed-off", ...stamp(world, run), to: outcome.to, ...args });
   delete run.info.error;
   Object.assign(run.info, { hop, agent: outcome.to, queue, retries: 0 });
@@ -100,7 +104,7 @@ function refusal(run: MemoryRun, to: string, queue: string | undefined, hop: num
 }
 
 function suspend(world: MemoryWorld, run: MemoryRun, outcome: Of<"suspended">): WakeJob | undefined {
-  const { type: _type, ...told } = outcome;
+  const { type: _type, loop, ...told } = outcome;
   const undecided = (outcome.approvals ?? []).filter(({ callId }) => !run.decisions.has(callId));
   for (const approval of undecided) run.approvals.set(approval.callId, copy(approval));
   delete run.info.error;
@@ -117,6 +121,7 @@ function suspend(world: MemoryWorld, run: MemoryRun, outcome: Of<"suspended">): 
   letGo(run);
   move(world, run, "suspended");
   run.info.suspension = outcome.suspension;
+  if (loop !== undefined) run.loopId = loop.id;
   run.lookAtMs = undefined;
   if (outcome.suspension === "lane") {
     run.lookAtMs = outcome.untilMs ?? world.clock.nowMs();

@@ -59,8 +59,12 @@ function resolve(
   if (!isOpen(run, callId, resolution)) return { status: "not-open", info: infoOf(run) };
   if (resolution.type === "fail") {
     const message = callId === undefined ? "A person ended the run." : `A person said that the call ${callId} failed.`;
-    failRun(world, run, { code: "TOOL_FAILED", message }, retentionMs);
+    failRun(world, run, { code: run.info.suspension === "loop" ? "LOOP_DETECTED" : "TOOL_FAILED", message }, retentionMs);
     return { status: "resolved", next: undefined };
+  }
+  if (resolution.type === "continue") {
+    if (run.loopId !== undefined) run.decisions.set(run.loopId, { approve: true });
+    return resume(world, run, "continue");
   }
   if (resolution.type === "resample") {
     run.journals.delete(run.info.hop);
@@ -81,7 +85,8 @@ function resolve(
 
 function isOpen(run: MemoryRun, callId: string | undefined, { type }: Resolution): boolean {
   const { suspension } = run.info;
-  if (isFinalRun(run) || (suspension !== "effect-unknown" && suspension !== "replay-diverged")) return false;
+  if (isFinalRun(run) || suspension === undefined || !["effect-unknown", "replay-diverged", "loop"].includes(suspension)) return false;
+  if (type === "continue" || (suspension === "loop" && type !== "fail")) return type === "continue" && suspension === "loop";
   if (type === "resample") return suspension === "replay-diverged";
   if (type === "fail" && callId === undefined) return true;
   return run.intents.has(callId ?? "");

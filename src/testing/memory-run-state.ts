@@ -65,6 +65,8 @@ export interface MemoryRun {
   readonly recordings: readonly Recording[];
   rejectedKey: string | undefined;
   token: string | undefined;
+  /** The loop that a person is asked about. */
+  loopId: string | undefined;
   /** The run's own pause; `info.pause` is that, or the one under which it is parked. */
   pause: Pause | undefined;
   /** What a paused run is parked under: `run`, or the id of an agent's or tenant's scope. */

@@ -148,6 +148,7 @@ function newRun(world: MemoryWorld, submission: Submission, queue: string): Memo
     recordings: copy(seed?.recordings ?? []),
     rejectedKey: undefined,
     token: undefined,
+    loopId: undefined,
     pause: undefined,
     parked: undefined,
     stop: undefined,

@@ -1,6 +1,7 @@
 /** The one map from what happened in a hop to what becomes of the run. A business outcome never throws. */
 import { type BadAnswer, ReplayDivergedError } from "../agents/hop-state.ts";
 import { encodeRejection, rejectionKey } from "../agents/journal-entry.ts";
+import { LoopDetectedError, loopOfHandoffs, type RepeatLimits } from "../agents/loops.ts";
 import type { AbortReason } from "../agents/ports.ts";
 import type { HopResult } from "../agents/run-hop.ts";
 import { classifyFailure, type Failure } from "../models/classify.ts";
@@ -21,6 +22,8 @@ export interface OutcomeParts {
   /** The queue of a local agent; undefined when other workers have it. */
   readonly queueOf: (agent: string) => string | undefined;
   readonly aborted: AbortReason | undefined;
+  /** The limits of the agent that has the run; undefined where it may repeat itself. */
+  readonly repeats: Required<RepeatLimits> | undefined;
   readonly conversation: ConversationHop | undefined;
 }
 
@@ -69,7 +72,9 @@ function changedContext({ attempt, contextJson }: OutcomeParts): { readonly cont
 }
 
 function handedOff(result: Extract<HopResult, { type: "handed-off" }>, parts: OutcomeParts): Outcome {
-  const { queueOf, conversation } = parts;
+  const { queueOf, conversation, repeats, attempt } = parts;
+  const loop = repeats === undefined ? undefined : loopOfHandoffs(attempt, result.to, repeats.handoffs);
+  if (loop !== undefined) return looping(new LoopDetectedError(loop), parts);
   const queue = queueOf(result.to);
   const conversationJson = conversation?.handedOff(result);
   return {
@@ -88,6 +93,7 @@ function ofError(error: unknown, badAnswer: BadAnswer | undefined, parts: Outcom
   if (error instanceof ReplayDivergedError) {
     return { type: "suspended", suspension: "replay-diverged", error: { code: "REPLAY_DIVERGED", message: error.message } };
   }
+  if (error instanceof LoopDetectedError) return looping(error, parts);
   const failure = classifyFailure(error, parts.nowMs);
   switch (failure.kind) {
     case "rate-limited":
@@ -117,6 +123,12 @@ function ofError(error: unknown, badAnswer: BadAnswer | undefined, parts: Outcom
       // By whom, the reason in `aborted` would say; without one somebody's own signal ended the call.
       return retryOrFail({ kind: "transient", code: "AGENT_FAILED", message: failure.message }, parts);
   }
+}
+
+function looping({ loop, message, answerKey }: LoopDetectedError, { repeats }: OutcomeParts): Outcome {
+  const error = { code: "LOOP_DETECTED", message } as const;
+  if (repeats?.onLoop === "ask") return { type: "suspended", suspension: "loop", loop, error };
+  return { type: "failed", loop, error, ...(answerKey === undefined ? {} : { rejectKey: answerKey }) };
 }
 
 function retryOrFail(failure: Extract<Failure, { kind: "transient" }>, { attempt, nowMs, random }: OutcomeParts): Outcome {

@@ -175,6 +175,7 @@ async function attemptHop(deps: WakeDeps, begun: Begun, held: HeldRun): Promise<
     contextJson: () => context?.encode() ?? attempt.contextJson,
     queueOf: (name) => deps.catalog.get(name)?.queue,
     aborted: held.aborted(),
+    repeats: entry.repeats,
     conversation,
   });
 }

@@ -1,4 +1,6 @@
 /** How an attempt ends, and what people say about a suspended run. */
+import type { Outcome } from "../../src/protocol/attempt.ts";
+import type { Loop } from "../../src/protocol/run.ts";
 import { describe, expect, onTestFinished, test } from "vitest";
 import {
   awaitingApproval,
@@ -232,6 +234,41 @@ export function outcomesSuite(open: OpenStore): void {
       await store.record(fact(runId, { key: "t:c1", turns: 0, closesIntent: "c1", event: undefined }));
       expect(await store.get(runId)).toMatchObject({ status: "queued", wake: 1 });
       expect((await store.due(10)).runIds).toEqual([runId]);
+    });
+
+    test("I8 a loop is told before its end; a person lets it go on once, or ends the run", async () => {
+      const { store } = await setup();
+      const loop: Loop = { id: "loop:0:m:0:5", kind: "calls", cycle: ["find"], rounds: 5 };
+      const looping: Outcome = { type: "suspended", suspension: "loop", loop, error };
+      const asked = await suspended(store, looping);
+      expect((await eventTypes(store, asked)).slice(-2)).toEqual(["loop.detected", "run.suspended"]);
+      expect(await store.get(asked)).toMatchObject({ status: "suspended", suspension: "loop", error });
+      expect(await store.resolve(asked, undefined, { type: "resample" }, DAY_MS)).toMatchObject({ status: "not-open" });
+      expect(await store.resolve(asked, undefined, { type: "continue" }, DAY_MS)).toMatchObject({ next: { wake: 1 } });
+      expect(await store.resolve(asked, undefined, { type: "continue" }, DAY_MS)).toMatchObject({ status: "not-open" });
+      expect((await begin(store, asked, "b", 1)).decisions).toEqual(new Map([[loop.id, { approve: true }]]));
+      const ended = await suspended(store, looping);
+      await store.resolve(ended, undefined, { type: "fail" }, DAY_MS);
+      expect(await store.get(ended)).toMatchObject({ status: "failed", error: { code: "LOOP_DETECTED" } });
+      const stopped = await running(store);
+      await end(store, stopped, "a", { type: "failed", error, loop });
+      expect((await eventTypes(store, stopped)).slice(-2)).toEqual(["loop.detected", "run.failed"]);
+      const unknown = await suspended(store, effectUnknown, [intent("c1")]);
+      expect(await store.resolve(unknown, undefined, { type: "continue" }, DAY_MS)).toMatchObject({ status: "not-open" });
+    });
+
+    test("I9 the record holds the latest agents that had the run, and no more", async () => {
+      const { store } = await setup();
+      const runId = await running(store, "t0", { maxHops: 100 });
+      expect(await store.get(runId)).not.toHaveProperty("recentAgents");
+      for (let hop = 0; hop < 34; hop += 1) {
+        await end(store, runId, `t${hop}`, handedOff({ to: `agent-${hop + 1}` }));
+        await begin(store, runId, `t${hop + 1}`, hop + 1);
+      }
+      const latest = Array.from({ length: 32 }, (_, index) => `agent-${index + 2}`);
+      expect(await store.get(runId)).toMatchObject({ agent: "agent-34", recentAgents: latest });
+      await end(store, runId, "t34", { type: "released" });
+      expect(await begin(store, runId, "u", 35)).toMatchObject({ recentAgents: latest });
     });
 
     test("I5 a diverged replay goes on only when a person has it sampled anew", async () => {

@@ -26,6 +26,7 @@ interface ResolveFlags extends JsonFlag {
   readonly notRun?: true;
   readonly fail?: true;
   readonly resample?: true;
+  readonly continue?: true;
 }
 
 type Exit = (code: number) => void;
@@ -93,13 +94,14 @@ function addDeciding(runs: Command, context: CliContext): void {
     );
   runs
     .command("resolve")
-    .description("say what became of a call whose effect is unknown; without a call: of a diverged replay")
+    .description("say what became of a call whose effect is unknown; without a call: of a diverged replay or a loop")
     .argument("<run>")
     .argument("[call]")
     .option("--ran <result>", "it did happen; the result as JSON or text")
     .option("--not-run", "it did not happen: run it")
     .option("--fail", "end the run as failed")
     .option("--resample", "forget the hop's journal and sample it anew")
+    .option("--continue", "let a run go on that goes round in circles")
     .option("--json", "print JSON")
     .action(async (id: string, call: string | undefined, flags: ResolveFlags) => {
       const resolution = resolutionOf(call, flags);
@@ -131,15 +133,16 @@ async function show(context: CliContext, run: RunHandle, store: RunStore, { json
 }
 
 /** @throws FleetError USAGE unless exactly one answer is given. */
-export function resolutionOf(call: string | undefined, { ran, notRun, fail, resample }: ResolveFlags): HandleResolution {
+export function resolutionOf(call: string | undefined, { ran, notRun, fail, resample, continue: goOn }: ResolveFlags): HandleResolution {
   const given: HandleResolution[] = [];
   if (ran !== undefined) given.push({ type: "ran", result: jsonOrText(ran) });
   if (notRun === true) given.push({ type: "not-run" });
   if (fail === true) given.push({ type: "fail" });
   if (resample === true) given.push({ type: "resample" });
+  if (goOn === true) given.push({ type: "continue" });
   const [only] = given;
   if (only === undefined || given.length > 1) {
-    throw new FleetError("USAGE", `Expected exactly one of --ran, --not-run, --fail, --resample; got ${given.length}.`, {
+    throw new FleetError("USAGE", `Expected exactly one of --ran, --not-run, --fail, --resample, --continue; got ${given.length}.`, {
       at: "runs resolve",
       remedy: "give one; `flotilla runs show <run>` says what is open",
     });

@@ -1,7 +1,7 @@
 -- Settles what an attempt decided: state, events and dispatch entry in one step.
 -- KEYS 14 with what the run's hops began, 15 the journal of its hop (only with rejectKey)
 -- ARGV token, outcome, retentionMs, clockMs (the caller's time, so that its times are understood when its clock is wrong); by outcome (JSON, "" for none): items, replace ("1"), context, output, to, queue, arguments,
---      suspension, untilMs, approvals (flat JSON list: callId, approval text, ...), event (JSON members of the event), error, notBeforeMs, rejectKey, rejectionKey, rejection (JSON), misplaced ("1"),
+--      suspension, untilMs, approvals (flat JSON list: callId, approval text, ...), event (JSON members of the event), error, notBeforeMs, rejectKey, rejectionKey, rejection (JSON), misplaced ("1"), loop (JSON members of the event), loopId,
 --      conversationJson (what later hops need), turn and turnSummary (ConversationTurn JSON), turnDrop (how many of the oldest turns go), journalNetMs
 -- Returns JSON {"status":"settled","as":status,"next":wake or absent,"follower":run id or absent} | {"status":"superseded"}
 -- Keeps I1, I2 (fenced by the token), I3, I8 (first final state wins), I12 (the same token ends again: the same answer).
@@ -14,6 +14,7 @@ if arg.outcome == "handed-off" and target == "" then
 end
 
 settling_for_good()
+local RECENT_AGENTS = 32
 local outcome = {}
 
 -- A time the caller computed, by this server's clock. Within seconds of each other, clocks count as equal.
@@ -70,6 +71,10 @@ outcome["handed-off"] = function()
   end
   keep_results()
   if arg.conversationJson ~= "" then set("conversationJson", arg.conversationJson) end
+  local recent = cjson.decode(redis.call("HGET", key.run, "recentAgents") or "[]")
+  recent[#recent + 1] = run.agent
+  if #recent > RECENT_AGENTS then table.remove(recent, 1) end
+  set("recentAgents", cjson.encode(recent))
   event("run.handed-off", ',"to":' .. quote(arg.to) .. arg.event)
   run.hop, run.agent, run.queue = tostring(hop), arg.to, target
   unset("error", "journaled", "misplaced")
@@ -96,6 +101,7 @@ outcome["suspended"] = function()
   end
   move("suspended")
   set("suspension", arg.suspension)
+  if arg.loopId ~= "" then set("loop", arg.loopId) end
   if arg.suspension ~= "lane" then
     redis.call("ZREM", key.dispatch, arg.runId)
   else
@@ -127,6 +133,7 @@ outcome["released"] = function()
   return queue_again()
 end
 
+if arg.loop ~= "" and not run.cancelRequested then event("loop.detected", arg.loop) end
 local next_wake
 if run.cancelRequested then
   finish(run.cancelRequested)

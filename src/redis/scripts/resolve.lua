@@ -1,21 +1,27 @@
--- Takes a person's word on a call whose effect is unknown, or on a diverged replay.
+-- Takes a person's word on a call whose effect is unknown, on a diverged replay, or on a loop.
 -- KEYS 14 the journal of hop ARGV.hop
 -- ARGV hop (as the caller read it), callId ("" for none), resolution, journalKey, value (JSON, for "ran"), journalNetMs, retentionMs
 -- Returns {"unknown"} | {"moved"} (the hop changed: read it again) | {"not-open"} | {"resolved", wake JSON or ""}
 -- Keeps I3, I5, I8.
 if not run.status then return { "unknown" } end
-local diverged = run.suspension == "replay-diverged"
-if run.status ~= "suspended" or not (diverged or run.suspension == "effect-unknown") then return { "not-open" } end
+local diverged, loops = run.suspension == "replay-diverged", run.suspension == "loop"
+if run.status ~= "suspended" or not (diverged or loops or run.suspension == "effect-unknown") then return { "not-open" } end
 if run.hop ~= arg.hop then return { "moved" } end
 local intent_open = redis.call("HEXISTS", key.intents, arg.callId) == 1
 local about_call = arg.resolution == "ran" or arg.resolution == "not-run"
+if (arg.resolution == "continue") ~= loops and arg.resolution ~= "fail" then return { "not-open" } end
 if about_call and not intent_open or arg.resolution == "resample" and not diverged then return { "not-open" } end
 if arg.resolution == "fail" and arg.callId ~= "" and not intent_open then return { "not-open" } end
 
 settling_for_good()
 if arg.resolution == "fail" then
-  fail("TOOL_FAILED", arg.callId == "" and "A person ended the run." or "A person said that the call " .. arg.callId .. " failed.")
+  fail(loops and "LOOP_DETECTED" or "TOOL_FAILED", arg.callId == "" and "A person ended the run." or "A person said that the call " .. arg.callId .. " failed.")
   return { "resolved", "" }
+end
+if loops then
+  -- Kept like a decision: each later attempt finds the loop again, and this beside it.
+  redis.call("HSETNX", key.decisions, redis.call("HGET", key.run, "loop"), '{"approve":true}')
+  unset("loop")
 end
 if arg.resolution == "resample" then
   redis.call("DEL", key.extra)
