@@ -12,7 +12,7 @@ export const INVARIANTS = {
   "record-is-valid": "the record and its events have the form that the protocol says",
   // Dispatch and timers.
   "runnable-runs-are-dispatched": "each queued, running or lane-suspended run has a dispatch entry (I3)",
-  "waiting-runs-are-not-dispatched": "a run that waits for people has no dispatch entry and no worker (I6)",
+  "waiting-runs-are-not-dispatched": "a run that waits for people, or is paused, has no dispatch entry and no worker (I6)",
   "final-runs-hold-nothing": "a final run has no dispatch entry, timer, token, worker or approval",
   "live-runs-have-a-timer": "a run before its deadline has its deadline timer",
   "only-running-runs-have-a-token": "a token stands in the record exactly while an attempt runs",
@@ -64,6 +64,9 @@ export const INVARIANTS = {
   "expiry-is-after-the-deadline": "no run expires before its deadline",
   "failures-have-a-cause": "a run fails only for a reason that really happened",
   "cancel-has-a-cause": "a run is cancelled only when somebody asked",
+  // Pausing.
+  "paused-runs-make-no-progress": "no attempt begins for a run that is paused, and nothing is parked without a pause or a resume under way",
+  "resumes-lose-none": "when nothing is paused any more, no run stays parked",
   // What it all comes to.
   "every-run-ends": "when faults stop, and people answer, every submitted run ends (I8)",
   "deadline-ends-the-run": "when its deadline has passed, a run ends",

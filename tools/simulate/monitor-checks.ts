@@ -2,6 +2,7 @@
 import { isFinalEvent, type RunEvent } from "../../src/protocol/events.ts";
 import { isFinal } from "../../src/protocol/run.ts";
 import type { MemoryRun } from "../../src/testing/memory-run-state.ts";
+import { isHeldBack } from "./pauses.ts";
 import type { Account, Monitor } from "./monitor.ts";
 
 export function checkEvents(monitor: Monitor, account: Account, run: MemoryRun): void {
@@ -142,7 +143,10 @@ export function checkDispatch({ checker, world }: Monitor, account: Account, run
   }
   // Of who waits for a turn, `checkConversations` knows whether it has come.
   if (info.suspension === "conversation") return;
-  const waits = info.status === "suspended" && info.suspension !== "lane";
+  if (info.status === "paused") {
+    check("paused-runs-make-no-progress", isHeldBack({ world }, run) || world.resuming.size > 0, () => `${at()} without a pause`);
+  }
+  const waits = info.status === "paused" || (info.status === "suspended" && info.suspension !== "lane");
   if (waits)
     check("waiting-runs-are-not-dispatched", lookAtMs === undefined && info.worker === undefined, () => `${at()} with a dispatch entry`);
   else check("runnable-runs-are-dispatched", lookAtMs !== undefined, () => `${at()} without a dispatch entry`);

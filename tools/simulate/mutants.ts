@@ -9,6 +9,7 @@ import { appendEvent, type MemoryWorld, stamp } from "../../src/testing/memory-r
 import type { MemoryWakeQueue } from "../../src/testing/memory-wake-queue.ts";
 import { after, before, type Mutant } from "./mutant.ts";
 import { CONVERSATION_MUTANTS } from "./mutants-conversations.ts";
+import { PAUSE_MUTANTS } from "./mutants-pauses.ts";
 
 const recordTwiceCounts = (store: RunStore, world: MemoryWorld): RunStore => ({
   ...store,
@@ -62,6 +63,7 @@ const shifted = (live: LiveText): LiveText => ({
 
 export const MUTANTS: Readonly<Record<string, Mutant>> = {
   ...CONVERSATION_MUTANTS,
+  ...PAUSE_MUTANTS,
   "end-ignores-the-token": {
     what: "an attempt that was superseded ends the run all the same",
     caughtBy: ["superseded-decide-nothing", "one-decision-per-wake"],

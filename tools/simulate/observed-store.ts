@@ -3,6 +3,7 @@ import type { BeginCommand, BeginReply, EndCommand, EndReply, Fact, StepReply } 
 import type { RunStore } from "../../src/protocol/run-store.ts";
 import type { Submission, SubmitReply } from "../../src/protocol/submission.ts";
 import { addUsage } from "../../src/protocol/run.ts";
+import { isHeldBack } from "./pauses.ts";
 import { type Account, type Monitor, snapshotOf } from "./monitor.ts";
 import type { Actor } from "./scheduler.ts";
 
@@ -25,8 +26,16 @@ export function observedStore(store: RunStore, monitor: Monitor, actor: Actor, a
       monitor.commands += 1;
       const before = snapshot(command.runId);
       const { status, wake, attempts, notBeforeMs } = world.runs.get(command.runId)?.info ?? {};
+      const run = world.runs.get(command.runId);
+      const isHeld = run !== undefined && isHeldBack(monitor, run);
       const reply = await store.begin(command);
-      if (reply.status === "stale")
+      check(
+        "paused-runs-make-no-progress",
+        reply.status !== "begun" || !isHeld,
+        () => `${actor.name} began run ${command.runId}, which is paused`,
+      );
+      // The job of a run that was paused meanwhile parks it.
+      if (reply.status === "stale" && (reply.why !== "paused" || status === "paused"))
         check("stale-jobs-change-nothing", snapshot(command.runId) === before, () => `a ${reply.why} job changed run ${command.runId}`);
       // Events first: a lost attempt is judged by the lease that it had, not by its successor's.
       monitor.look();
@@ -236,7 +245,8 @@ function ended(monitor: Monitor, command: EndCommand, reply: EndReply, { before,
       after === counts && monitor.world.runs.get(runId)?.info.deaths === 0,
       () => `run ${runId}: ${counts} became ${after}`,
     );
-  if (outcome.type === "retry" && outcome.rejects !== undefined && reply.as === "queued") reject(account, outcome.rejects.key);
+  if (outcome.type === "retry" && outcome.rejects !== undefined && (reply.as === "queued" || reply.as === "paused"))
+    reject(account, outcome.rejects.key);
 }
 
 /** A rejected answer is forgotten: its call is made again, and its turn comes again. */

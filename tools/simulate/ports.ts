@@ -46,6 +46,11 @@ export function storeOverTheWire(store: RunStore, wire: Wire, actor: Actor, { he
     end: (command) => send(`end ${command.outcome.type}`, () => store.end(command)),
     renew: (held, leaseMs) => send("renew", () => store.renew(held, leaseMs)),
     cancel: (runId, retentionMs) => send("cancel", () => store.cancel(runId, retentionMs)),
+    pause: (runId, note) => send("pause", () => store.pause(runId, note)),
+    resume: (runId) => send("resume", () => store.resume(runId)),
+    pauseScope: (scope, note) => send("pause scope", () => store.pauseScope(scope, note)),
+    resumeScope: (scope) => send("resume scope", () => store.resumeScope(scope)),
+    unpark: (scope, limit) => send("unpark", () => store.unpark(scope, limit)),
     resolve: (runId, callId, resolution, retentionMs) =>
       send(`resolve ${callId ?? "the replay"} ${resolution.type}`, () => store.resolve(runId, callId, resolution, retentionMs)),
     decide: (runId, callId, decision) => send(`decide ${callId}`, () => store.decide(runId, callId, decision)),

@@ -1,5 +1,6 @@
 /** What the scheduler may do next, and the two stretches of a simulation. */
 import { answer, waitingForPeople } from "./people.ts";
+import { pauseSomething, resumeSomething } from "./pauses.ts";
 import { type Process, producerFor, startAttempt, startFollower, startReconcile, startTakeBack } from "./processes.ts";
 import { inputFor, isOver, type Simulation } from "./simulation.ts";
 import type { ScenarioRun } from "./scenario.ts";
@@ -47,8 +48,15 @@ function stormStep(sim: Simulation): void {
   if (dice < 0.32) sim.followers[random.below(sim.followers.length)]?.reconnect();
   // So is a cancel that comes too late.
   if (dice > 0.97 && isOver(sim) && sim.callers === 0) cancelOne(sim);
+  if (dice > 0.94 && dice < 0.955 && sim.callers < 4) return pauseOrResume(sim);
   if (goOn(sim)) return;
   passTime(sim);
+}
+
+/** A pause, too, is no fault. More is resumed than paused, so that the storm goes on. */
+function pauseOrResume(sim: Simulation): void {
+  const resumed = sim.random.chance(0.6) ? resumeSomething(sim) : undefined;
+  called(sim, resumed ?? pauseSomething(sim));
 }
 
 /** One process that waits goes on; which one is the seed's choice. */
@@ -205,6 +213,11 @@ function calmStep(sim: Simulation): boolean {
     called(sim, answer(sim, run));
     return true;
   }
+  const resumed = sim.callers === 0 ? resumeSomething(sim) : undefined;
+  if (resumed !== undefined) {
+    called(sim, resumed);
+    return true;
+  }
   const over = isOver(sim);
   if (over && sim.processes.size === 0 && sim.followers.every(({ done }) => done)) return false;
   return passCalmTime(sim, over);
@@ -227,6 +240,8 @@ function passCalmTime(sim: Simulation, over: boolean): boolean {
 }
 
 function nextDispatchMs({ world }: Simulation): number {
+  // A resumer died in the middle: the reconciler goes on.
+  if (world.resuming.size > 0) return START_MS;
   return Math.min(
     ...[...world.runs.values()].flatMap(({ lookAtMs, timerAtMs }) => [
       lookAtMs ?? Number.POSITIVE_INFINITY,

@@ -65,6 +65,11 @@ function checkEnding({ monitor, scheduler }: Simulation, run: MemoryRun): void {
   const { info } = run;
   const final = isFinal(info.status);
   check("every-run-ends", final, () => `run ${info.runId} is ${info.status} ${info.suspension ?? ""} at wake ${info.wake}`);
+  check(
+    "resumes-lose-none",
+    info.status !== "paused" && run.parked === undefined,
+    () => `run ${info.runId} is still parked under ${run.parked}`,
+  );
   check("lanes-resume", info.suspension !== "lane", () => `run ${info.runId} still waits for its lane`);
   check(
     "deadline-ends-the-run",
