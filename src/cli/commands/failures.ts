@@ -22,7 +22,6 @@ export function addFailures(program: Command, context: CliContext, exit: (code: 
   const failures = program
     .command("failures")
     .description("failed runs that nobody retried, by code and agent")
-    .enablePositionalOptions()
     .option("--tenant <tenant>", "only runs of this tenant")
     .option("--agent <agent>", "only runs that failed in this agent")
     .option("--json", "print one JSON object per line")
@@ -35,7 +34,8 @@ export function addFailures(program: Command, context: CliContext, exit: (code: 
     .option("--agent <agent>", "only runs that failed in this agent")
     .option("--yes", "do not ask")
     .option("--json", "print JSON")
-    .action(async (flags: RetryFlags) => exit(await retryAll(context, flags)));
+    // The group has options of the same names, and the parser gives them to the group.
+    .action(async (_own: RetryFlags, command: Command) => exit(await retryAll(context, command.optsWithGlobals<RetryFlags>())));
 }
 
 const queryOf = ({ tenant, agent }: QueryFlags) => ({
