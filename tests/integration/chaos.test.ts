@@ -23,7 +23,15 @@ const verdictSchema = z.looseObject({
   suspendedUnknown: z.int(),
 });
 /** Only with a mode. */
-const loadSchema = verdictSchema.extend({ faults: z.int(), callsServed: z.int(), turnsHeld: z.int(), badExits: z.int() });
+const loadSchema = verdictSchema.extend({
+  faults: z.int(),
+  callsServed: z.int(),
+  turnsHeld: z.int(),
+  badExits: z.int(),
+  decided: z.int(),
+  cancelled: z.int(),
+  talked: z.int(),
+});
 
 interface Ended {
   readonly code: number;
@@ -40,6 +48,8 @@ const chaos = (...args: readonly string[]): Promise<Ended> =>
   });
 
 const NO_VIOLATION = { lost: 0, doubled: 0, paidTwice: 0, effectsRepeated: 0, divergent: 0 };
+/** Only with a mode. */
+const NO_BROKEN_WORD = { approvalsLost: 0, decisionsTwice: 0, turnsOutOfOrder: 0, cancelledCompleted: 0 };
 
 describe("chaos", { tags: ["processes", "slow", "real-redis"], timeout: TAKES_AT_MOST_MS }, () => {
   beforeEach((context) => {
@@ -60,14 +70,21 @@ describe("chaos", { tags: ["processes", "slow", "real-redis"], timeout: TAKES_AT
     { mode: "term", faults: 3, promise: "workers are told to end" },
   ];
 
-  test.each(modes)("nothing is lost, doubled, paid twice or repeated while $promise", async ({ mode, faults }) => {
-    const ended = await chaos("--mode", mode, "--runs", "24", "--faults", String(faults), "--seed", "5");
-    const verdict = loadSchema.parse(ended.lastLine);
-    expect(verdict, ended.said).toMatchObject({ ...NO_VIOLATION, runs: 24, faults, badExits: 0, turnsHeld: 24 * 5 });
-    expect(verdict.kills).toBe(mode === "kill" || mode === "redis" ? faults : 0);
-    expect(verdict.callsServed).toBeGreaterThanOrEqual(24 * 5);
-    expect(ended.code).toBe(0);
-  });
+  test.each(modes)(
+    "nothing is lost, doubled or repeated, and every decision, turn and cancel counts, while $promise",
+    async ({ mode, faults }) => {
+      const ended = await chaos("--mode", mode, "--runs", "24", "--faults", String(faults), "--seed", "5");
+      const verdict = loadSchema.parse(ended.lastLine);
+      expect(verdict, ended.said).toMatchObject({ ...NO_VIOLATION, ...NO_BROKEN_WORD, runs: 24, faults, badExits: 0 });
+      expect(verdict.turnsHeld).toBe((24 - verdict.cancelled) * 5);
+      // The load has five such runs and four such turns besides those that are cancelled. A decision may be taken without an answer.
+      expect(verdict.decided).toBeGreaterThan(0);
+      expect(verdict.talked).toBe(4);
+      expect(verdict.kills).toBe(mode === "kill" || mode === "redis" ? faults : 0);
+      expect(verdict.callsServed).toBeGreaterThanOrEqual(verdict.turnsHeld);
+      expect(ended.code).toBe(0);
+    },
+  );
 
   test("a death around a tool's intent and result leaves exactly the state that the model says", async () => {
     const { lastLine, said } = await chaos("--points", "--only", "intent#1,result#2");

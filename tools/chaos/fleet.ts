@@ -1,4 +1,7 @@
-/** The fleet of the chaos workers, loaded by their command line: three agents, one idempotent tool, one whose effect a person must vouch for. */
+/**
+ * The fleet of the chaos workers, loaded by their command line: three agents, one idempotent tool, one whose effect a person must
+ * vouch for, one that a person must approve.
+ */
 import { appendFileSync, openSync, closeSync } from "node:fs";
 import { Agent, tool } from "@openai/agents";
 import { z } from "zod";
@@ -27,9 +30,10 @@ function isFirst(name: string): boolean {
   }
 }
 
-const chaosTool = (name: ToolName) =>
+const chaosTool = (name: ToolName, needsApproval = false) =>
   tool({
     name,
+    needsApproval,
     description: "Leaves a line in the effects file.",
     parameters: z.object({ job: z.int(), value: z.int(), blockMs: z.int() }),
     execute: async ({ job, value, blockMs }) => {
@@ -48,7 +52,12 @@ const chaosTool = (name: ToolName) =>
   });
 
 const closer = new Agent({ name: "closer", model: "closer-model" });
-const middle = new Agent({ name: "middle", model: "middle-model", tools: [chaosTool("charge")], handoffs: [closer] });
+const middle = new Agent({
+  name: "middle",
+  model: "middle-model",
+  tools: [chaosTool("charge"), chaosTool("refund", true)],
+  handoffs: [closer],
+});
 const opener = new Agent({
   name: "opener",
   model: "opener-model",

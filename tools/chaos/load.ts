@@ -1,10 +1,14 @@
-/** Submits the jobs, waits for their ends through the public producer, and answers for lost calls with what the effects file says. */
-import { FleetError, isFleetError } from "../../src/protocol/errors.ts";
+/** Submits the jobs one after the other and waits for their ends through the public producer, while people answer what waits for them. */
+import type { SubmitOptions } from "../../src/producer.ts";
+import { isFleetError } from "../../src/protocol/errors.ts";
+import { DEFAULT_TENANT } from "../../src/protocol/ids.ts";
 import type { RunInfo } from "../../src/protocol/run.ts";
-import { readEffects } from "./effects.ts";
-import type { RunEvidence, RunStep } from "./evidence.ts";
-import { inputOf, type Job, TOOLS, toolResult } from "./jobs.ts";
+import type { RunEvidence, TalkEvidence } from "./evidence.ts";
+import { inputOf, type Job } from "./jobs.ts";
+import { answerWhatWaits, cancelLater, type Tracked } from "./people.ts";
 import type { Stage } from "./stage.ts";
+import { stepsOf } from "./steps.ts";
+import { linesOf } from "./transcript.ts";
 
 export interface Load {
   readonly accepted: number;
@@ -19,12 +23,8 @@ export interface Load {
   readonly done: Promise<void>;
   /** What is there of the runs now. */
   collect(): Promise<readonly RunEvidence[]>;
-}
-
-interface Tracked {
-  readonly job: Job;
-  readonly runId: string;
-  readonly resolved: { ran: number; notRun: number };
+  /** What is kept of the conversations now. */
+  talks(): Promise<readonly TalkEvidence[]>;
 }
 
 interface State {
@@ -40,11 +40,9 @@ interface State {
 
 const AGENT = "opener";
 const LOOK_MS = 10;
-const RESOLVE_EVERY_MS = 400;
+const ANSWER_EVERY_MS = 400;
 /** After the last fault a run may take this long: more than two leases, a retry and a look of the reconciler. */
 const DRAIN_MS = 90_000;
-/** A process that lives, and did not enter the tool for so long after the last fault, will not. */
-const QUIET_MS = 10_000;
 /** A wait is cut into pieces, so that giving up and an outage are noticed. */
 const WAIT_MS = 5_000;
 
@@ -82,22 +80,26 @@ export function startLoad(stage: Stage, jobs: readonly Job[], window: number): L
     },
     done,
     collect: () => Promise.all(state.tracked.map((tracked) => collect(state, tracked))),
+    talks: () => Promise.all([...new Set(jobs.flatMap(({ talk = [] }) => talk))].map((id) => talkOf(state, id))),
   };
 }
 
 async function workThrough(state: State, jobs: readonly Job[], limit: () => number): Promise<void> {
   const { clock } = state.stage;
   const ending = new AbortController();
-  const resolving = resolveLostCalls(state, ending.signal);
+  const answering = answerAll(state, ending.signal);
   for (const job of jobs) {
     while (state.tracked.length >= limit()) await clock.sleep(LOOK_MS);
-    const tracked: Tracked = { job, runId: await submit(state, job), resolved: { ran: 0, notRun: 0 } };
+    // The next one is submitted when this one is acknowledged: that is the order of the turns.
+    const runId = await submit(state, job);
+    const tracked: Tracked = { job, runId, resolved: { ran: 0, notRun: 0 }, decisions: [], cancel: undefined };
     state.tracked.push(tracked);
-    state.open.add(waitForEnd(state, tracked.runId));
+    state.open.add(waitForEnd(state, runId));
+    if (job.cancelAfterMs !== undefined) state.open.add(cancelLater(state.stage, tracked, job.cancelAfterMs, () => state.giveUpAtMs));
   }
   await Promise.all(state.open);
   ending.abort();
-  await resolving;
+  await answering;
 }
 
 /** Until it is taken: a submit that got no answer may have been stored, and the key finds it. */
@@ -105,7 +107,7 @@ async function submit(state: State, job: Job): Promise<string> {
   const { producer, clock } = state.stage;
   for (;;) {
     try {
-      const run = await producer.submit(AGENT, inputOf(job), { idempotencyKey: keyOf(job), metadata: { job: job.number } });
+      const run = await producer.submit(AGENT, inputOf(job), optionsOf(job));
       return run.id;
     } catch (error) {
       if (!isFleetError(error) || !["REDIS_MEMORY_FULL", "BACKEND_UNREACHABLE"].includes(error.code)) throw error;
@@ -116,7 +118,11 @@ async function submit(state: State, job: Job): Promise<string> {
   }
 }
 
-const keyOf = ({ number }: Job): string => `job-${number}`;
+const optionsOf = ({ number, talk }: Job): SubmitOptions => ({
+  idempotencyKey: `job-${number}`,
+  metadata: { job: number },
+  ...(talk === undefined ? {} : { conversation: talk }),
+});
 
 async function waitForEnd(state: State, runId: string): Promise<void> {
   const { producer, clock } = state.stage;
@@ -134,86 +140,30 @@ async function waitForEnd(state: State, runId: string): Promise<void> {
   }
 }
 
-async function resolveLostCalls(state: State, signal: AbortSignal): Promise<void> {
-  const { producer, clock } = state.stage;
+async function answerAll(state: State, signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
-    await clock.sleep(RESOLVE_EVERY_MS, signal);
-    // Redis may be away.
-    const suspended = await producer.list({ status: "suspended", limit: 200 }).catch(() => []);
-    for (const info of suspended) {
-      const tracked = state.tracked.find(({ runId }) => runId === info.runId);
-      if (tracked !== undefined && info.suspension === "effect-unknown") await resolveOne(state, tracked, info).catch(passing);
-    }
+    await state.stage.clock.sleep(ANSWER_EVERY_MS, signal);
+    await answerWhatWaits(state.stage, state.tracked, state.drainedAtMs);
   }
 }
 
-/** The late result of the attempt itself, or an outage, may come first; the next look sees what is left. */
-function passing(error: unknown): void {
-  if (!isFleetError(error) || !["DECISION_NOT_OPEN", "BACKEND_UNREACHABLE", "REDIS_MEMORY_FULL"].includes(error.code)) throw error;
-}
-
-/** What a person would do: look whether it happened, and as long as the process that does it may live, wait. */
-async function resolveOne(state: State, tracked: Tracked, info: RunInfo): Promise<void> {
-  const { producer, effectsFile } = state.stage;
-  const run = producer.run(info.runId);
-  for (const { callId, tool: name } of info.openIntents) {
-    const tool = TOOLS.find((known) => known === name);
-    if (tool === undefined) throw new FleetError("INPUT_INVALID", `Expected a lost call of a chaos tool; got ${name}.`, { at: info.runId });
-    const key = `${info.runId}/${callId}`;
-    if (readEffects(effectsFile).some((line) => line.phase === "effect" && line.key === key)) {
-      await run.resolve(callId, { type: "ran", result: toolResult(tool, tracked.job.value) });
-      tracked.resolved.ran += 1;
-    } else if (await mustBeDead(state, info.runId, key)) {
-      await run.resolve(callId, { type: "not-run" });
-      tracked.resolved.notRun += 1;
-    }
-  }
-}
-
-/**
- * True when nobody can make the effect any more. A process that stands still, or is cut off from Redis, is alive: it may be in the tool, or
- * about to enter it on an answer that it has not read yet. A person who says `not-run` too early makes the effect twice.
- */
-async function mustBeDead({ stage, drainedAtMs }: State, runId: string, key: string): Promise<boolean> {
-  const { clock, crew, effectsFile } = stage;
-  const lines = readEffects(effectsFile);
-  if (lines.some((line) => line.phase === "enter" && line.key === key && crew.isAlive(line.pid))) return false;
-  const pids = (await stepsOf(stage, runId)).flatMap(({ pid }) => (pid === undefined ? [] : [pid]));
-  // The last attempt only found the intent open.
-  if (!pids.slice(0, -1).some((pid) => crew.isAlive(pid))) return true;
-  const standsStillUntilMs = Math.max(drainedAtMs, ...lines.filter(({ phase }) => phase === "block").map(({ atMs, ms }) => atMs + ms));
-  return clock.nowMs() > standsStillUntilMs + QUIET_MS;
-}
-
-const EVENTS_LIMIT = 2_000;
-
-async function stepsOf({ producer }: Stage, runId: string): Promise<RunStep[]> {
-  const stored = await producer.store.events(runId, "0-0", EVENTS_LIMIT);
-  return stored.map(({ id, event }) => ({
-    atMs: Number(id.split("-")[0]),
-    type: event.type,
-    hop: event.hop,
-    ...(event.type === "attempt.started" ? { pid: pidOf(event.worker) } : {}),
-    ...(event.type === "turn.completed" ? { turn: event.turn - 1 } : {}),
-  }));
-}
-
-/** A worker announces itself as `<host>-<pid>-<start>`. */
-const pidOf = (worker: string): number => Number(worker.split("-").at(-2));
-
-async function collect({ stage }: State, { job, runId, resolved }: Tracked): Promise<RunEvidence> {
+async function collect({ stage }: State, tracked: Tracked): Promise<RunEvidence> {
+  const { job, runId } = tracked;
   const info = await stage.producer.store.get(runId);
-  const again = await stage.producer.submit(AGENT, inputOf(job), { idempotencyKey: keyOf(job), metadata: { job: job.number } });
+  const again = await stage.producer.submit(AGENT, inputOf(job), optionsOf(job));
   const isCompleted = info?.status === "completed";
   return {
-    job,
-    runId,
+    ...tracked,
     foundByKey: again.id,
     status: info === undefined ? "missing" : statusText(info),
     output: isCompleted ? await stage.producer.store.output(runId) : undefined,
-    steps: info === undefined ? [] : await stepsOf(stage, runId),
-    resolved,
+    steps: info === undefined ? [] : await stepsOf(stage.producer, runId),
   };
+}
+
+async function talkOf({ stage }: State, id: string): Promise<TalkEvidence> {
+  const turns = await stage.producer.store.conversations.turns({ tenant: DEFAULT_TENANT, id });
+  return { id, turns: turns.map(({ id: runId, itemsJson }) => ({ runId, lines: linesOf(JSON.parse(itemsJson)) })) };
 }
 
 const statusText = ({ status, suspension, error }: RunInfo): string =>

@@ -3,9 +3,10 @@
  * key that it was started with, so nothing in the book comes from the fleet.
  */
 import type { Clock } from "../../src/clock.ts";
-import { type FakeCallRecord, type FakeProvider, startFakeProvider } from "../../src/testing/fake-provider.ts";
+import { type FakeCall, type FakeCallRecord, type FakeProvider, startFakeProvider } from "../../src/testing/fake-provider.ts";
 import type { CallEntry } from "./evidence.ts";
-import { jobOf, replyAt, turnOf } from "./jobs.ts";
+import { askedIn, replyAt, turnOf } from "./jobs.ts";
+import { linesOf } from "./transcript.ts";
 
 export interface ChaosProvider extends AsyncDisposable {
   readonly url: string;
@@ -31,14 +32,14 @@ export async function startChaosProvider({ clock, latencyMs }: ChaosProviderOpti
     keepsBodies: false,
     clock,
     reply: (call) => {
-      const job = jobOf(call.messages[0]?.text ?? "");
+      const job = askedIn(call.lastUserText);
       const turn = turnOf(call);
       // The rule is asked in the same step in which the call was recorded.
       const record = provider.calls.at(-1);
       if (job === undefined || turn === undefined || record === undefined)
         return { status: 400, errorMessage: "Not a call of a chaos run." };
       const worker = (call.headers.authorization ?? "").replace(/^Bearer /, "");
-      const line = { job: job.number, turn, worker, atMs: clock.nowMs(), record };
+      const line = { job: job.number, turn, worker, atMs: clock.nowMs(), shown: shownIn(call), record };
       lines.push(line);
       listener?.(line);
       return { ...replyAt(job, turn, call), delayMs: latencyMs(job.number, turn) };
@@ -53,4 +54,13 @@ export async function startChaosProvider({ clock, latencyMs }: ChaosProviderOpti
     },
     [Symbol.asyncDispose]: () => provider[Symbol.asyncDispose](),
   };
+}
+
+/** Everything in front of the run's own input, which is the last that a user said. */
+function shownIn({ body }: FakeCall): string[] {
+  const lines = linesOf(body["input"]);
+  return lines.slice(
+    0,
+    lines.findLastIndex((line) => line.startsWith("user ")),
+  );
 }

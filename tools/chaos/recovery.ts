@@ -3,7 +3,7 @@ import type { Evidence, Fault, RunEvidence, RunStep } from "./evidence.ts";
 import type { Percentiles } from "./count.ts";
 
 /** What ends an attempt, besides the next one. */
-const ENDS = ["run.handed-off", "run.suspended", "run.retrying", "attempt.released", "run.completed", "run.failed"];
+const ENDS = ["run.handed-off", "run.suspended", "run.retrying", "attempt.released", "run.completed", "run.failed", "run.cancelled"];
 
 /**
  * One time for each run that the fault's worker held: from the fault to the run's next attempt, or to its end where the attempt lived on.

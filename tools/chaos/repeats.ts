@@ -82,8 +82,8 @@ function attemptsOf({ evidence, run, call }: Case): number[] {
 
 function firstSignMs({ evidence, run, mine, call }: Case): number {
   const later = mine.filter(({ turn }) => turn > call.turn).map(({ atMs }) => atMs);
-  const tool = TOOLS.find((known) => TURN_OF_TOOL[known] === call.turn);
-  const entered = evidence.effects.filter((line) => line.job === run.job.number && line.tool === tool && line.phase === "enter");
+  const tools = TOOLS.filter((known) => TURN_OF_TOOL[known] === call.turn);
+  const entered = evidence.effects.filter(({ job, tool, phase }) => job === run.job.number && tools.includes(tool) && phase === "enter");
   return Math.min(Number.POSITIVE_INFINITY, ...later, ...entered.map(({ atMs }) => atMs));
 }
 

@@ -3,10 +3,9 @@ import { type Verdict, isGood, judge } from "./count.ts";
 import { readEffects } from "./effects.ts";
 import type { Evidence, Fault } from "./evidence.ts";
 import { FAULT_PLANS } from "./faults.ts";
-import { type Job, TOOLS } from "./jobs.ts";
 import { type Load, startLoad } from "./load.ts";
+import { makeJobs } from "./mix.ts";
 import type { ChaosOptions } from "./options.ts";
-import { type Chance, createChance } from "./random.ts";
 import { SLOTS, type Stage, withStage } from "./stage.ts";
 
 export interface ModeResult extends Verdict {
@@ -18,8 +17,6 @@ export interface ModeResult extends Verdict {
 
 /** Unfinished runs for each slot: enough to wait for, few enough that a run is not old when it begins. */
 const WINDOW_PER_SLOT = 2;
-const BLOCK_LEASES = [0.5, 1, 3];
-const MAX_VALUE = 9_999;
 const LOOK_MS = 10;
 /** Long enough for an attempt that wakes up to finish its tool and ask once more. */
 const AWAKE_MS = 3_000;
@@ -36,6 +33,7 @@ export function runMode(options: ChaosOptions, say: (line: string) => void): Pro
     const effects = readEffects(stage.effectsFile);
     const evidence: Evidence = {
       runs,
+      talks: await load.talks(),
       effects,
       calls: stage.provider.book(),
       faults: [...made, ...blocksOf(stage, effects)],
@@ -45,20 +43,6 @@ export function runMode(options: ChaosOptions, say: (line: string) => void): Pro
     const badExits = made.filter(({ kind, note }) => kind === "term" && !note.endsWith("with 0")).length;
     const value = { ...verdict, refusedSubmits: load.refused, badExits, tookMs: stage.clock.nowMs() - startedAtMs };
     return { value, keep: !isGood(verdict) || badExits > 0 };
-  });
-}
-
-/** The values and, in mode `block`, which tool of which job holds the loop, and how long. */
-export function makeJobs({ mode, runs, seed, leaseMs, faults }: ChaosOptions): Job[] {
-  const chance: Chance = createChance(seed);
-  const blocks = mode === "block" ? (faults ?? Math.max(3, Math.ceil(runs / 25))) : 0;
-  const every = blocks === 0 ? Number.POSITIVE_INFINITY : Math.max(1, Math.floor(runs / blocks));
-  return Array.from({ length: runs }, (_, number): Job => {
-    const job = { number, value: chance.between(1, MAX_VALUE) };
-    if (number % every !== 0 || number / every >= blocks) return job;
-    const turn = number / every;
-    const tool = TOOLS[chance.between(0, TOOLS.length - 1)] ?? "note";
-    return { ...job, block: { tool, ms: Math.round(leaseMs * (BLOCK_LEASES[turn % BLOCK_LEASES.length] ?? 1)) } };
   });
 }
 

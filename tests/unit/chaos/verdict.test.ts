@@ -16,7 +16,7 @@ const PIDS = new Map([
 const attempt = (atMs: number, hop: number, pid = 100): RunStep => ({ type: "attempt.started", atMs, hop, pid });
 const turn = (atMs: number, number: number): RunStep => ({ type: "turn.completed", atMs, hop: HOP_OF_TURN[number] ?? 0, turn: number });
 const step = (type: string, atMs: number, hop: number): RunStep => ({ type, atMs, hop });
-const call = (number: number, atMs: number, worker = FIRST): CallEntry => ({ job: 7, turn: number, worker, atMs, served: true });
+const call = (number: number, atMs: number, worker = FIRST): CallEntry => ({ job: 7, turn: number, worker, atMs, served: true, shown: [] });
 const effect = (tool: ToolName, atMs: number, key = `${RUN_ID}/${tool}`): EffectLine => ({
   phase: "effect",
   tool,
@@ -50,10 +50,13 @@ const goodRun = (changes: Partial<RunEvidence> = {}): RunEvidence => ({
   output: expectedOutput(JOB),
   steps: STEPS,
   resolved: { ran: 0, notRun: 0 },
+  decisions: [],
+  cancel: undefined,
   ...changes,
 });
 const evidence = (changes: Partial<Evidence> = {}): Evidence => ({
   runs: [goodRun()],
+  talks: [],
   calls: CALLS,
   effects: [effect("note", 35), effect("charge", 95)],
   faults: [],
