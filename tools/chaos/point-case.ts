@@ -138,7 +138,8 @@ function crewOf(parts: CaseParts, role: string, killAt?: string): Crew {
       CHAOS_LEASE_MS: String(parts.leaseMs),
       ...(killAt === undefined ? {} : { CHAOS_KILL_AT: killAt }),
     },
-    ...(killAt === undefined ? {} : { nodeArgs: ["--import", KILL_POINT] }),
+    // A second victim would die at the same point, or do the heir's work.
+    ...(killAt === undefined ? {} : { nodeArgs: ["--import", KILL_POINT], replaces: false }),
   });
 }
 

@@ -34,6 +34,8 @@ export interface CrewOptions {
   readonly redisUrl: (place: number) => string;
   /** Arguments of Node itself. */
   readonly nodeArgs?: readonly string[];
+  /** Whether one that ends by its own decision is replaced. Default true; false where its death is the case. */
+  readonly replaces?: boolean;
 }
 
 export interface Crew extends AsyncDisposable {
@@ -61,7 +63,7 @@ export function createCrew(options: CrewOptions): Crew {
     void worker.ended.then(() => {
       alive.delete(worker.pid);
       // One that took work and ended by its own decision, as a stalled one does, is replaced as a supervisor would.
-      if (ready.delete(worker) && !worker.isTold && !closing) hire(place);
+      if (ready.delete(worker) && !worker.isTold && !closing && options.replaces !== false) hire(place);
     });
     return worker;
   };
