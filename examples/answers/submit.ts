@@ -1,4 +1,4 @@
-import { createProducer } from "../../src/producer.ts";
+import type { createProducer } from "../../src/producer.ts";
 import type { fleet } from "./fleet.ts";
 
 type Desk = Pick<ReturnType<typeof createProducer<typeof fleet>>, "submit">;
