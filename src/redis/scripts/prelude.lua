@@ -118,7 +118,8 @@ local function pause_of()
 end
 
 local function leave_parking()
-  if run.parked and run.parked ~= "run" then redis.call("ZREM", key.parked, run.parked .. "\n" .. arg.runId) end
+  if not run.parked then return end
+  if run.parked ~= "run" then redis.call("ZREM", key.parked, run.parked .. "\n" .. arg.runId) end
   unset("parked", "parkedBy")
 end
 
