@@ -10,7 +10,7 @@ import { median, round } from "./statistics.ts";
 const run = promisify(execFile);
 const CHILD = fileURLToPath(new URL("./cpu-child.ts", import.meta.url));
 const REPEATS = 3;
-const COUNT = 1_000;
+const COUNT = 2_000;
 const resultSchema = z.object({ cpuUs: z.number(), redisUs: z.number() });
 
 async function child(variant: Variant, shape: Shape, redisUrl: string): Promise<CpuResult> {
