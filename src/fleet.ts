@@ -4,7 +4,7 @@
  */
 import type { Redis } from "ioredis";
 import type { z } from "zod";
-import { type Catalog, createCatalog, type AgentMap, type AgentOptions, type AnyAgent } from "./agents/catalog.ts";
+import { type Catalog, createCatalog, type OnVersionChange, type AgentMap, type AgentOptions, type AnyAgent } from "./agents/catalog.ts";
 import type { ConversationPolicy } from "./agents/compaction.ts";
 import { currentScope } from "./agents/hop-state.ts";
 import { journaledProvider } from "./agents/journaled-model.ts";
@@ -54,8 +54,10 @@ export interface FleetOptions<M extends AgentMap = AgentMap> extends Pick<ModelP
   readonly redis?: string;
   /** Sets fleets on one Redis apart. Default `flotilla`. */
   readonly prefix?: string;
-  /** The deploy's own id, recorded with each agent. Default `0`. */
+  /** The deploy's own id, recorded with each hop. Default: FLOTILLA_VERSION of `env`, else `0`. */
   readonly version?: string;
+  /** What becomes of hops that began under another version of their agent. Default `continue`. */
+  readonly onVersionChange?: OnVersionChange;
   /** Makes the context of a run's tools in the worker; what it adds is never stored. Default: the context as submitted. */
   readonly context?: MakeContext;
   /** Defaults of each submit. */
@@ -102,7 +104,7 @@ export interface Fleet<M extends AgentMap = AgentMap> extends AsyncDisposable {
 
 export function createFleet<const M extends AgentMap>(options: FleetOptions<M>): Fleet<M> {
   checkPeers();
-  const catalog = createCatalog(options.agents, options.version ?? "0", options.conversation);
+  const catalog = createCatalog(options.agents, versionOf(options), options);
   const clock = options.clock ?? systemClock;
   retentionIn(options);
   const workers = new Set<FleetWorker>();
@@ -136,6 +138,9 @@ export function createFleet<const M extends AgentMap>(options: FleetOptions<M>):
     },
   };
 }
+
+/** A variable that is set to nothing counts as not set. */
+const versionOf = ({ version, env = process.env }: FleetOptions): string => version ?? (env["FLOTILLA_VERSION"] || "0");
 
 /** BullMQ's close waits for ever for a Redis that is away. Milliseconds. */
 const CLOSE_MS = 2_000;

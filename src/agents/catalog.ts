@@ -27,6 +27,8 @@ export interface AgentOptions<A extends AnyAgent = AnyAgent> {
   readonly queue?: string;
   /** Recorded with each run. Default: the fleet's `version`. */
   readonly version?: string;
+  /** What becomes of a hop that began under another version of the agent. Default: the fleet's. */
+  readonly onVersionChange?: OnVersionChange;
   readonly limits?: AgentLimits;
   /**
    * When the agent's input guardrails run: where the run was submitted to it (`entry-only`, as in the SDK), or in each of its hops, on the
@@ -43,6 +45,12 @@ export interface AgentOptions<A extends AnyAgent = AnyAgent> {
   readonly configure?: (settings: unknown) => A;
 }
 
+/**
+ * `continue`: it goes on with the code that is there, and a journal that no longer fits suspends it as `replay-diverged`. `fail`: the run fails
+ * with AGENT_CHANGED.
+ */
+export type OnVersionChange = "continue" | "fail";
+
 export type AgentMap = Readonly<Record<string, AnyAgent | AgentOptions>>;
 
 export interface CatalogEntry {
@@ -50,6 +58,7 @@ export interface CatalogEntry {
   readonly agent: AnyAgent;
   readonly queue: string;
   readonly version: string;
+  readonly onVersionChange: OnVersionChange;
   readonly turnLimit: number;
   /** Undefined: repeats are allowed. */
   readonly repeats: Required<RepeatLimits> | undefined;
@@ -65,22 +74,23 @@ export const DEFAULT_TURN_LIMIT = 20;
 
 export type Catalog = ReadonlyMap<string, CatalogEntry>;
 
+/** Of agents that do not say otherwise. */
+export interface CatalogDefaults {
+  readonly conversation?: ConversationPolicy | undefined;
+  readonly onVersionChange?: OnVersionChange | undefined;
+}
+
 /** @throws FleetError AGENT_INVALID */
-export function createCatalog(agents: AgentMap, version: string, conversation?: ConversationPolicy): Catalog {
+export function createCatalog(agents: AgentMap, version: string, defaults: CatalogDefaults = {}): Catalog {
   const catalog = new Map<string, CatalogEntry>();
-  for (const [name, value] of Object.entries(agents)) catalog.set(name, entryOf(name, value, version, conversation));
+  for (const [name, value] of Object.entries(agents)) catalog.set(name, entryOf(name, value, version, defaults));
   if (catalog.size === 0)
     throw invalid("agents", "Expected at least one agent; got an empty map.", "register one, such as agents: { triage }");
   for (const entry of catalog.values()) checkHandoffs(entry, catalog);
   return catalog;
 }
 
-function entryOf(
-  name: string,
-  value: AnyAgent | AgentOptions,
-  version: string,
-  conversation: ConversationPolicy | undefined,
-): CatalogEntry {
+function entryOf(name: string, value: AnyAgent | AgentOptions, version: string, defaults: CatalogDefaults): CatalogEntry {
   const at = `agents.${name}`;
   const options: AgentOptions = value instanceof Agent ? { agent: value } : value;
   const { agent } = options;
@@ -107,13 +117,17 @@ function entryOf(
   const guardrails = options.guardrails ?? "entry-only";
   if (guardrails !== "entry-only" && guardrails !== "every-hop")
     throw invalid(`${at}.guardrails`, `Expected "entry-only" or "every-hop"; got ${JSON.stringify(guardrails)}.`, "use one of the two");
+  const onVersionChange = options.onVersionChange ?? defaults.onVersionChange ?? "continue";
+  if (onVersionChange !== "continue" && onVersionChange !== "fail")
+    throw invalid(`${at}.onVersionChange`, `Expected "continue" or "fail"; got ${JSON.stringify(onVersionChange)}.`, "use one of the two");
   if (options.input !== undefined && typeof options.input.safeParse !== "function")
     throw invalid(`${at}.input`, "Expected a Zod schema of an object.", "pass z.strictObject({ … })");
   return {
     name,
     agent,
     queue,
-    version: options.version ?? version,
+    version: checkedVersion(options.version ?? version, `${at}.version`),
+    onVersionChange,
     turnLimit,
     repeats: checkedRepeats(options.limits?.repeats ?? {}, `${at}.limits.repeats`),
     guardrails,
@@ -121,7 +135,7 @@ function entryOf(
     stream: options.stream ?? true,
     configure: options.configure,
     description: agent.handoffDescription,
-    compaction: checkedCompaction(options.conversation ?? conversation, `${at}.conversation.compact`),
+    compaction: checkedCompaction(options.conversation ?? defaults.conversation, `${at}.conversation.compact`),
   };
 }
 
@@ -152,6 +166,12 @@ function checkedRepeats(given: RepeatLimits | "allowed", at: string): Required<R
   if (limits.onLoop !== "stop" && limits.onLoop !== "ask")
     throw invalid(`${at}.onLoop`, `Expected "stop" or "ask"; got ${JSON.stringify(limits.onLoop)}.`, "use one of the two");
   return limits;
+}
+
+/** It is stored with each attempt and shown in one line. */
+function checkedVersion(version: string, at: string): string {
+  if (typeof version === "string" && /^[^\u0000-\u001f]{1,128}$/.test(version)) return version;
+  throw invalid(at, "Expected a version of 1 to 128 printable characters.", "use the id of the deploy, such as a commit");
 }
 
 function checkHandoffs({ name, agent }: CatalogEntry, catalog: Catalog): void {

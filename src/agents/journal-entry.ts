@@ -3,11 +3,22 @@
  * call n that was rejected. Call ids are rewritten and journaled with the answer, so a tool's key is as stable as the journal itself.
  */
 import { createHash } from "node:crypto";
+import { crc32 } from "node:zlib";
 import { type ModelRequest, type ModelResponse, Usage } from "@openai/agents";
 import { z } from "zod";
 import { jsonSchema } from "../protocol/json.ts";
 import { callReceiptSchema } from "../protocol/receipt.ts";
 import { receiptOf } from "./usage.ts";
+
+const askedSchema = z.object({
+  model: z.string(),
+  instructions: z.int(),
+  tools: z.int(),
+  settings: z.int(),
+  /** How many input items. Items are compared by the turn before, which knows up to where they were the same. */
+  items: z.int(),
+});
+export type Asked = z.infer<typeof askedSchema>;
 
 const modelEntrySchema = z.object({
   v: z.literal(1),
@@ -15,6 +26,8 @@ const modelEntrySchema = z.object({
   fingerprint: z.string(),
   /** The hop's own turn in which it was asked, counted from 0. */
   turn: z.int().optional(),
+  /** What was asked, in parts: names what differs when the code changed. */
+  asked: askedSchema.optional(),
   /** Taken over from another run: it stands, whatever the code asks by now. */
   given: z.literal(true).optional(),
   response: z.object({
@@ -57,16 +70,20 @@ export function rejectionsAt(entries: ReadonlyMap<string, string>, key: string):
     .map((candidate) => rejectionSchema.parse(JSON.parse(entries.get(candidate) ?? "")));
 }
 
-export function encodeModelEntry(fingerprint: string, turn: number, response: ModelResponse): string {
+export function encodeModelEntry(
+  { fingerprint, asked }: { readonly fingerprint: string; readonly asked: Asked },
+  turn: number,
+  response: ModelResponse,
+): string {
   // The provider's raw payload is dropped: the runner does not need it and it doubles the size.
   const { providerData: _raw, ...kept } = response;
-  return JSON.stringify({ v: 1, fingerprint, turn, response: kept, receipt: receiptOf(response) });
+  return JSON.stringify({ v: 1, fingerprint, asked, turn, response: kept, receipt: receiptOf(response) });
 }
 
-export function decodeModelEntry(text: string): { fingerprint: string; given: boolean; response: ModelResponse } {
-  const { fingerprint, given = false, response } = modelEntrySchema.parse(JSON.parse(text));
+export function decodeModelEntry(text: string): { fingerprint: string; asked: Asked | undefined; given: boolean; response: ModelResponse } {
+  const { fingerprint, asked, given = false, response } = modelEntrySchema.parse(JSON.parse(text));
   // `output` was an AgentOutputItem[] when this process or another wrote it; the SDK checks it no further on live answers either.
-  return { fingerprint, given, response: { ...response, usage: new Usage(response.usage) } as unknown as ModelResponse };
+  return { fingerprint, asked, given, response: { ...response, usage: new Usage(response.usage) } as unknown as ModelResponse };
 }
 
 /** Takes any output; `decodeToolEntry` tells whether JSON carried it. */
@@ -93,6 +110,35 @@ export function reviveBytes(value: unknown): unknown {
   if (entries.length === 1 && first?.[0] === "$bytes" && typeof first[1] === "string")
     return new Uint8Array(Buffer.from(first[1], "base64"));
   return Object.fromEntries(entries.map(([key, inner]) => [key, reviveBytes(inner)]));
+}
+
+/** Short sums of a request's parts. They are only for words: native, because this runs for every call. */
+export function askedOf(modelName: string, request: ModelRequest): Asked {
+  const { retry: _retry, timeoutMs: _timeoutMs, ...settings } = request.modelSettings;
+  const tools = [...request.tools, ...request.handoffs].map((tool) => JSON.stringify(tool)).sort();
+  return {
+    model: modelName,
+    instructions: crc32(request.systemInstructions ?? ""),
+    tools: crc32(tools.join("")),
+    settings: crc32(JSON.stringify([settings, request.outputType, request.prompt])),
+    items: typeof request.input === "string" ? 1 : request.input.length,
+  };
+}
+
+/**
+ * What differs between two requests at one place, without a word of either.
+ * @param same how many input items the call before had, which were the same
+ */
+export function differenceOf(then: Asked | undefined, now: Asked, same: number): string {
+  if (then === undefined) return "it was journaled by an older release, which did not note more";
+  const parts = [
+    ...(then.model === now.model ? [] : [`the model (${then.model}, now ${now.model})`]),
+    ...(then.instructions === now.instructions ? [] : ["the instructions"]),
+    ...(then.tools === now.tools ? [] : ["the tools or handoffs"]),
+    ...(then.settings === now.settings ? [] : ["the settings or the output type"]),
+    ...(then.items === now.items ? [] : [`the number of input items (${then.items}, now ${now.items})`]),
+  ];
+  return parts.length > 0 ? `different: ${parts.join(", ")}` : `different: an input item from number ${same + 1} to ${now.items}`;
 }
 
 /** Identity of a model call. Runtime-only settings (retries, time-outs) are no part of it; tool order is not either (MCP servers shuffle). */

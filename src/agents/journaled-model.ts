@@ -7,10 +7,10 @@ import { ModelRefusalError, Usage } from "@openai/agents";
 import { cut, LIMITS } from "../protocol/limits.ts";
 import { FleetError } from "../protocol/errors.ts";
 import type { RunEvent } from "../protocol/events.ts";
-import { TOP_FRAME } from "../protocol/journal.ts";
+import { modelKey, TOP_FRAME } from "../protocol/journal.ts";
 import { type EarlyEnd, earlyEndOf } from "./finish-reason.ts";
 import { currentScope, type Frame, type HopState, ReplayDivergedError } from "./hop-state.ts";
-import { decodeModelEntry, encodeModelEntry, fingerprintOf, type Rejection, rejectionsAt } from "./journal-entry.ts";
+import { askedOf, decodeModelEntry, differenceOf, encodeModelEntry, fingerprintOf, type Rejection, rejectionsAt } from "./journal-entry.ts";
 import { withSoleJson } from "./structured-answer.ts";
 import { countCalls } from "./loops.ts";
 import { receiptOf, toUsage, withReceipt } from "./usage.ts";
@@ -103,7 +103,12 @@ function place(name: string, request: ModelRequest): PendingCall | undefined {
   const base = { hop, frame, index, key, fingerprint, model: name, request, startedAtMs: hop.clock.nowMs() };
   if (entry !== undefined) {
     const recorded = decodeModelEntry(entry);
-    if (!recorded.given && recorded.fingerprint !== fingerprint) throw diverged(hop, key, "the request is not the one that was journaled");
+    if (!recorded.given && recorded.fingerprint !== fingerprint) {
+      const before = hop.journal.entries.get(modelKey(frame.id, index - 1));
+      const same = before === undefined ? 0 : (decodeModelEntry(before).asked?.items ?? 0);
+      const what = differenceOf(recorded.asked, askedOf(name, request), same);
+      throw diverged(hop, key, `the request is not the one that was journaled (${what})`);
+    }
     frame.unreplayed.delete(index);
     frame.answered = { key, text: textOf(recorded.response) };
     countCalls(hop, frame, key, recorded.response.output);
@@ -158,11 +163,11 @@ async function journal(call: PendingCall, response: ModelResponse, earlyEnd: Ear
   if (earlyEnd !== undefined) {
     // Paid for, but no answer: kept beside the journal for reading, never replayed.
     const key = `x:${call.frame.id}:${call.index}:${call.hop.identity.attempt}`;
-    const valueJson = encodeModelEntry(call.fingerprint, call.hop.turn, { ...response, output });
+    const valueJson = encodeModelEntry(identityOf(call), call.hop.turn, { ...response, output });
     await call.hop.write({ key, valueJson, usage, turns: 0, event: undefined });
     throw earlyEnd === "length" ? truncated() : withheld();
   }
-  const valueJson = encodeModelEntry(call.fingerprint, call.hop.turn, { ...response, output });
+  const valueJson = encodeModelEntry(identityOf(call), call.hop.turn, { ...response, output });
   const top = call.frame.id === TOP_FRAME;
   // The event has the text as it was streamed, which followers compare with what they have shown.
   const event = eventOf(call, { ...response, output: renameCalls(call, response.output) }, top);
@@ -173,6 +178,11 @@ async function journal(call: PendingCall, response: ModelResponse, earlyEnd: Ear
   countContext(call, usage);
   return answer;
 }
+
+const identityOf = ({ fingerprint, model, request }: PendingCall): Parameters<typeof encodeModelEntry>[0] => ({
+  fingerprint,
+  asked: askedOf(model, request),
+});
 
 const truncated = (): FleetError =>
   new FleetError("MODEL_OUTPUT_TRUNCATED", "The model's answer was cut off at its token limit.", {

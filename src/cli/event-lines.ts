@@ -32,7 +32,7 @@ export function describeEvent(event: RunEvent | FollowedEvent): string | undefin
     case "run.queued":
       return `queued for ${event.agent} in queue ${event.queue}${event.origin === undefined ? "" : `, a ${event.origin.kind} of ${event.origin.runId} from turn ${event.origin.turn}`}`;
     case "attempt.started":
-      return `attempt ${event.attempt} on ${event.worker}`;
+      return `attempt ${event.attempt} on ${event.worker}${event.version === undefined ? "" : `, version ${oneLine(event.version, 40)}`}`;
     case "turn.completed":
       return `turn ${event.turn}  ${event.model}  ${formatUsage(usageOf(event))}  ${formatMs(event.durationMs)}${describeCalls(event.toolCalls)}`;
     case "model.called":

@@ -86,7 +86,8 @@ export function createSecondChances({ store, defaults }: SecondChancesDeps): Sec
     // A retry waits for its turn again and leaves what its source would have left. A copy is shown the conversation, and leaves nothing there.
     const { conversation } = kind === "retry" ? info : {};
     const noted = conversation === undefined ? undefined : conversationNote(source);
-    const seed: Seed = { origin, ...lineage, ...model, journal, decisions, intents, recordings, ...noted };
+    const hopBuild = kind === "retry" && source.hopBuild !== undefined ? { hopBuild: source.hopBuild } : {};
+    const seed: Seed = { origin, ...lineage, ...model, ...hopBuild, journal, decisions, intents, recordings, ...noted };
     return {
       ...(conversation === undefined ? {} : { conversation }),
       agent: given.agent,

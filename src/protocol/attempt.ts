@@ -7,6 +7,14 @@ import type { Origin, ToolMode } from "./origin.ts";
 import type { Retention } from "./retention.ts";
 import type { Approval, Decision, FinalStatus, Intent, Loop, RunErrorInfo, RunStatus, Suspension, Usage } from "./run.ts";
 
+/** Which code of an agent an attempt runs. */
+export interface AgentBuild {
+  /** The deploy's own name for it. */
+  readonly version: string;
+  /** Hash of what can be told of the agent: instructions, tools, output type, model, handoffs. */
+  readonly fingerprint: string;
+}
+
 export interface BeginCommand {
   readonly runId: string;
   readonly wake: number;
@@ -17,6 +25,8 @@ export interface BeginCommand {
   readonly leaseMs: number;
   /** Attempts in a row that may die before the run is given up (RUN_CRASHED). */
   readonly maxDeaths: number;
+  /** The agent that the wake is for, as this worker has it. Recorded only if the run is this agent's. */
+  readonly build?: AgentBuild & { readonly agent: string };
 }
 
 /** What an attempt needs to know of its run. */
@@ -44,6 +54,8 @@ export interface Attempt {
   /** Journaled top-level turns of the hops before this one. */
   readonly turnsBefore: number;
   readonly deadlineAtMs: number;
+  /** The code under which this hop began; absent where its first worker did not say. */
+  readonly hopBuild?: AgentBuild;
   /** Where the run comes from; absent for one that was submitted. */
   readonly origin?: Origin;
   /** The first run of its line, which names effects to the outside; its own id for a run that was submitted. */

@@ -4,6 +4,7 @@
  */
 
 export const ERRORS = {
+  AGENT_CHANGED: "The agent's version changed under the run, and its policy is to fail then.",
   AGENT_FAILED: "The agent's own code failed, again and again.",
   AGENT_UNKNOWN: "No worker has ever announced an agent of this name.",
   AGENT_INVALID: "The fleet's map of agents holds something that cannot run.",

@@ -13,7 +13,15 @@ const at = { atMs: z.int(), hop: z.int().min(0), agent: z.string() };
 
 export const runEventSchema = z.discriminatedUnion("type", [
   z.object({ type: z.literal("run.queued"), ...at, queue: z.string(), origin: originSchema.optional() }),
-  z.object({ type: z.literal("attempt.started"), ...at, attempt: z.int(), wake: z.int(), worker: z.string() }),
+  z.object({
+    type: z.literal("attempt.started"),
+    ...at,
+    attempt: z.int(),
+    wake: z.int(),
+    worker: z.string(),
+    version: z.string().optional(),
+    fingerprint: z.string().optional(),
+  }),
   /** A top-level model call is journaled. `turn` counts from 1 over the whole run. */
   z.object({
     type: z.literal("turn.completed"),

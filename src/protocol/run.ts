@@ -153,6 +153,10 @@ export const runInfoSchema = z.strictObject({
   updatedAtMs: z.int(),
   startedAtMs: z.int().optional(),
   finishedAtMs: z.int().optional(),
+  /** The agent's version and fingerprint in the latest attempt of this hop. */
+  build: z.strictObject({ version: z.string(), fingerprint: z.string() }).optional(),
+  /** How often the run was suspended because its code no longer fitted its journal. */
+  divergences: z.int().min(1).optional(),
   /** The run that this one was made out of. */
   origin: originSchema.optional(),
   /** What becomes of tool calls, where they do not simply run. */

@@ -1,4 +1,5 @@
 /** What a new run takes over from its source, and what a store tells of a source for it. */
+import type { AgentBuild } from "./attempt.ts";
 import type { Origin, ToolMode } from "./origin.ts";
 import type { Decision, Intent, RunInfo } from "./run.ts";
 
@@ -27,6 +28,8 @@ export interface Seed {
   /** Calls of that hop whose effect is unknown: the new run asks about them. */
   readonly intents: readonly Intent[];
   readonly decisions: ReadonlyMap<string, Decision>;
+  /** The code under which the hop began that goes on. */
+  readonly hopBuild?: AgentBuild;
   /** For a retry inside a conversation: what an earlier hop noted of it. */
   readonly conversationJson?: string;
   /** Only for `recorded`. */
@@ -46,6 +49,7 @@ export interface HopSnapshot {
   /** An input filter rewrote the transcript in an earlier hop: it holds what was shown of the conversation. */
   readonly isFiltered: boolean;
   readonly conversationJson: string | undefined;
+  readonly hopBuild: AgentBuild | undefined;
   readonly journal: ReadonlyMap<string, string>;
   readonly decisions: ReadonlyMap<string, Decision>;
   readonly root: string;

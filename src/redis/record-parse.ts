@@ -17,7 +17,7 @@ import {
   runErrorSchema,
   runInfoSchema,
 } from "../protocol/run.ts";
-import type { Attempt } from "../protocol/attempt.ts";
+import type { AgentBuild, Attempt } from "../protocol/attempt.ts";
 
 /** A hash as Redis gives it. */
 export type Fields = Readonly<Record<string, string>>;
@@ -67,6 +67,8 @@ export const INFO_FIELDS = [
   "model",
   "continuedAs",
   "children",
+  "build",
+  "divergences",
 ] as const;
 
 const stringsSchema = z.array(z.string());
@@ -96,7 +98,7 @@ export function parseRecord(fields: Fields, intents: unknown, approvals: unknown
   if (fields["status"] === undefined) return undefined;
   const number = (name: string): number => Number(fields[name] ?? 0);
   const { suspension, idempotencyKey, conversation, worker, error, pause = fields["parkedBy"] } = fields;
-  const { recentAgents, origin, tools, model, continuedAs, children } = fields;
+  const { recentAgents, origin, tools, model, continuedAs, children, build } = fields;
   const times = ["startedAtMs", "finishedAtMs", "notBeforeMs"]
     .filter((name) => fields[name] !== undefined)
     .map((name) => [name, number(name)]);
@@ -131,12 +133,20 @@ export function parseRecord(fields: Fields, intents: unknown, approvals: unknown
     openIntents: parseIntents(intents),
     approvals: parseApprovals(approvals),
     ...(error === undefined ? {} : { error: runErrorSchema.parse(JSON.parse(error)) }),
+    ...(build === undefined ? {} : { build: parseBuild(build) }),
+    ...(fields["divergences"] === undefined ? {} : { divergences: number("divergences") }),
     ...(origin === undefined ? {} : { origin: JSON.parse(origin) }),
     ...(tools === undefined || tools === "live" ? {} : { tools }),
     ...(model === undefined ? {} : { model }),
     ...(continuedAs === undefined ? {} : { continuedAs }),
     ...(children === undefined ? {} : { children: parseChildren(children) }),
   });
+}
+
+/** Stored as `<version>\\n<fingerprint>`. */
+export function parseBuild(stored: string): AgentBuild {
+  const [version = "", fingerprint = ""] = stored.split("\n");
+  return { version, fingerprint };
 }
 
 const parseChildren = (stored: string): unknown[] =>
@@ -172,6 +182,7 @@ const toldSchema = z.object({
   root: z.string().optional(),
   tools: toolModeSchema.default("live"),
   model: z.string().optional(),
+  hopBuild: z.string().optional(),
 });
 const begunSchema = z.tuple([
   z.literal("begun"),
@@ -191,7 +202,7 @@ export function parseBegun(
   reply: unknown,
 ): { readonly attempt: Attempt; readonly itemsFrom: number; readonly itemsJson: string[] | undefined } {
   const [, toldJson, contextJson, settingsJson, metadataJson, intents, decisions, conversationJson, itemsJson] = begunSchema.parse(reply);
-  const { attempts, journaled, conversation, recentAgents, itemsFrom, origin, root, model, ...told } = toldSchema.parse(
+  const { attempts, journaled, conversation, recentAgents, itemsFrom, origin, root, model, hopBuild, ...told } = toldSchema.parse(
     JSON.parse(toldJson),
   );
   const stored = { contextJson, settingsJson, metadataJson, openIntents: parseIntents(intents), decisions: parseDecisions(decisions) };
@@ -202,6 +213,7 @@ export function parseBegun(
     ...(origin === undefined ? {} : { origin: originSchema.parse(JSON.parse(origin)) }),
     root: root ?? told.runId,
     ...(model === undefined ? {} : { model }),
+    ...(hopBuild === undefined ? {} : { hopBuild: parseBuild(hopBuild) }),
   };
   return { attempt: { ...told, token, attempt: attempts, hasJournal: journaled === told.hop, ...stored, ...noted }, itemsFrom, itemsJson };
 }

@@ -68,8 +68,10 @@ const staleSchema = z.enum(["gone", "final", "wake", "suspended", "paused", "hel
 /** One round trip; one more where the transcript is long, and one for a conversation. */
 async function begin(context: StoreContext, command: BeginCommand): Promise<BeginReply> {
   const { redis, keys, retentionMs } = context;
-  const { runId, wake, token, workerId, leaseMs, maxDeaths } = command;
-  const call = runCall(keys, "begin", runId, { wake, token, worker: workerId, leaseMs, maxDeaths, retentionMs: retentionArg(retentionMs) });
+  const { runId, wake, token, workerId, leaseMs, maxDeaths, build } = command;
+  const told = build === undefined ? {} : { buildAgent: build.agent, version: build.version, fingerprint: build.fingerprint };
+  const args = { wake, token, worker: workerId, leaseMs, maxDeaths, retentionMs: retentionArg(retentionMs), ...told };
+  const call = runCall(keys, "begin", runId, args);
   const reply = beginReplySchema.parse(await answered(runScript(redis, call)));
   const [status, why] = reply;
   if (status === "stale") return { status, why: staleSchema.parse(why) };

@@ -77,7 +77,20 @@ function submitCall({ keys }: StoreContext, submission: Submission): ScriptCall 
 
 /** Each seed is an argument of its own: Lua hands it on as it is, however long. */
 function seededCall(keys: Keys, runId: string, args: ScriptArgs, seed: Seed): ScriptCall {
-  const { origin, root, tools, model = "", conversationJson = "", entryAgent, turnsBefore, journal, intents, decisions, recordings } = seed;
+  const {
+    origin,
+    root,
+    tools,
+    model = "",
+    hopBuild,
+    conversationJson = "",
+    entryAgent,
+    turnsBefore,
+    journal,
+    intents,
+    decisions,
+    recordings,
+  } = seed;
   const seeds = [
     ...[...journal].map(([key, value]) => [`seed journal ${key}`, value]),
     ...intents.map((intent) => [`seed intent ${intent.callId}`, JSON.stringify(intent)]),
@@ -86,7 +99,8 @@ function seededCall(keys: Keys, runId: string, args: ScriptArgs, seed: Seed): Sc
   ];
   const told = { origin: JSON.stringify(origin), kind: origin.kind, source: origin.runId, hop: origin.hop, turns: origin.turn - 1 };
   const more = { root, tools, model, conversationJson, entryAgent, turnsBefore, journalNetMs: JOURNAL_NET_MS, maxChildren: MAX_CHILDREN };
-  const all = { ...args, ...told, ...more, ...Object.fromEntries(seeds) };
+  const build = hopBuild === undefined ? {} : { hopBuild: `${hopBuild.version}\n${hopBuild.fingerprint}` };
+  const all = { ...args, ...build, ...told, ...more, ...Object.fromEntries(seeds) };
   return runCall(keys, "submit", runId, all, keys.journal(runId, origin.hop), keys.recordings(runId), keys.run(origin.runId));
 }
 

@@ -2,7 +2,7 @@
 import { z } from "zod";
 import type { RunInfo } from "../protocol/run.ts";
 import type { HopSnapshot, Recording } from "../protocol/seed.ts";
-import { type Fields, INFO_FIELDS, parseDecisions } from "./record-parse.ts";
+import { type Fields, INFO_FIELDS, parseBuild, parseDecisions } from "./record-parse.ts";
 
 const recordingSchema = z.strictObject({ tool: z.string(), arguments: z.string(), valueJson: z.string() });
 
@@ -23,6 +23,7 @@ export const SNAPSHOT_FIELDS = [
   "root",
   "rejectedKey",
   "conversationJson",
+  "hopBuild",
 ] as const;
 
 const hopStartSchema = z.object({ agent: z.string(), from: z.int(), to: z.int(), turnsBefore: z.int() });
@@ -60,6 +61,7 @@ export function parseSnapshot(
     contextJson: contexts.find((context) => context !== undefined) ?? fields["context"] ?? "{}",
     isFiltered: from > 0,
     conversationJson: fields["conversationJson"],
+    hopBuild: fields["hopBuild"] === undefined ? undefined : parseBuild(fields["hopBuild"]),
     journal: new Map(Object.entries(journal)),
     decisions: parseDecisions(decisions),
     root: fields["root"] ?? info.runId,

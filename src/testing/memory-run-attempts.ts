@@ -102,7 +102,7 @@ function staleReason(
   return undefined;
 }
 
-function take(world: MemoryWorld, run: MemoryRun, { token, workerId, leaseMs }: BeginCommand): void {
+function take(world: MemoryWorld, run: MemoryRun, { token, workerId, leaseMs, build }: BeginCommand): void {
   const nowMs = world.clock.nowMs();
   run.info.attempts += 1;
   move(world, run, "running");
@@ -112,7 +112,12 @@ function take(world: MemoryWorld, run: MemoryRun, { token, workerId, leaseMs }: 
   run.info.worker = workerId;
   run.lookAtMs = nowMs + leaseMs + GRACE_MS;
   const { attempts: attempt, wake } = run.info;
-  appendEvent(world, run, { type: "attempt.started", ...stamp(world, run), attempt, wake, worker: workerId });
+  const known = build?.agent === run.info.agent ? { version: build.version, fingerprint: build.fingerprint } : undefined;
+  if (known !== undefined) {
+    run.info.build = known;
+    run.hopBuild ??= known;
+  }
+  appendEvent(world, run, { type: "attempt.started", ...stamp(world, run), attempt, wake, worker: workerId, ...known });
 }
 
 function begun(world: MemoryWorld, run: MemoryRun, token: string): BeginReply {
@@ -144,6 +149,7 @@ function begun(world: MemoryWorld, run: MemoryRun, token: string): BeginReply {
     root: run.root,
     tools: run.info.tools ?? "live",
     ...(model === undefined ? {} : { model }),
+    ...(run.hopBuild === undefined ? {} : { hopBuild: run.hopBuild }),
     hasJournal: run.journals.has(hop),
     openIntents: [...run.intents.values()].map(({ intent }) => copy(intent)),
     decisions: copy(run.decisions),

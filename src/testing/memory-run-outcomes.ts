@@ -93,6 +93,8 @@ function handOff(world: MemoryWorld, run: MemoryRun, outcome: Of<"handed-off">, 
   Object.assign(run.info, { hop, agent: outcome.to, queue, retries: 0 });
   run.resamples = 0;
   run.misplaced = 0;
+  run.hopBuild = undefined;
+  delete run.info.build;
   run.turnsBefore = run.info.turns;
   return queueAgain(world, run);
 }
@@ -105,6 +107,7 @@ function refusal(run: MemoryRun, to: string, queue: string | undefined, hop: num
 
 function suspend(world: MemoryWorld, run: MemoryRun, outcome: Of<"suspended">): WakeJob | undefined {
   const { type: _type, loop, ...told } = outcome;
+  if (outcome.suspension === "replay-diverged") run.info.divergences = (run.info.divergences ?? 0) + 1;
   const undecided = (outcome.approvals ?? []).filter(({ callId }) => !run.decisions.has(callId));
   for (const approval of undecided) run.approvals.set(approval.callId, copy(approval));
   delete run.info.error;

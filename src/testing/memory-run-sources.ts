@@ -42,9 +42,9 @@ function snapshot(world: MemoryWorld, runId: string, wanted: number | undefined)
   if (run === undefined) return { status: "unknown" };
   const hop = wanted ?? run.info.hop;
   const { agent, items, isFiltered, contextJson, turnsBefore } = run.starts.get(hop) ?? startOf(run);
-  const { root, settingsJson, maxHops, rejectedKey, conversationJson } = run;
+  const { root, settingsJson, maxHops, rejectedKey, conversationJson, hopBuild } = run;
   const journal = new Map(run.journals.get(hop));
-  const hopStart = { hop, agent, turnsBefore, itemsJson: [...items], isFiltered, contextJson, conversationJson };
+  const hopStart = { hop, agent, turnsBefore, itemsJson: [...items], isFiltered, contextJson, conversationJson, hopBuild };
   const found = { info: infoOf(run), ...hopStart, journal, decisions: new Map(run.decisions), root, settingsJson, maxHops, rejectedKey };
   return { status: "found", snapshot: found };
 }

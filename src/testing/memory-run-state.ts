@@ -18,7 +18,7 @@ import {
   type RunInfo,
   type RunStatus,
 } from "../protocol/run.ts";
-import type { BeginReply, EndReply, StopReason } from "../protocol/attempt.ts";
+import type { AgentBuild, BeginReply, EndReply, StopReason } from "../protocol/attempt.ts";
 import type { StoredEvent } from "../protocol/run-store.ts";
 import type { Recording } from "../protocol/seed.ts";
 
@@ -64,6 +64,7 @@ export interface MemoryRun {
   readonly root: string;
   readonly recordings: readonly Recording[];
   rejectedKey: string | undefined;
+  hopBuild: AgentBuild | undefined;
   token: string | undefined;
   /** The loop that a person is asked about. */
   loopId: string | undefined;

@@ -147,6 +147,7 @@ function newRun(world: MemoryWorld, submission: Submission, queue: string): Memo
     root: seed?.root ?? runId,
     recordings: copy(seed?.recordings ?? []),
     rejectedKey: undefined,
+    hopBuild: seed?.hopBuild,
     token: undefined,
     loopId: undefined,
     pause: undefined,

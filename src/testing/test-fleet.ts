@@ -81,7 +81,7 @@ export function testFleet<M extends AgentMap>(fleet: Fleet<M>, { models, wrapSto
         // A store that "crashed" in a test ends the attempt as a dead worker would.
         await drive(
           clock,
-          processWake(deps, wake.runId, wake.wake).catch(() => undefined),
+          processWake(deps, wake).catch(() => undefined),
         );
         continue;
       }

@@ -208,7 +208,7 @@ async function takeJob(deps: WakeDeps, job: Job, token: string | undefined, onBe
     await job.moveToDelayed(deps.clock.nowMs() + NEWER_MINOR_DELAY_MS, token);
     throw new DelayedError();
   }
-  await processWake(deps, data.data.runId, data.data.wake, onBegun);
+  await processWake(deps, { runId: data.data.runId, wake: data.data.wake, agent: job.name }, onBegun);
 }
 
 function announcer({ store, clock, catalog, workerId, log }: WakeDeps, queues: readonly string[], slots: number, busy: () => number) {

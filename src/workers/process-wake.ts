@@ -8,6 +8,7 @@
  */
 import { randomUUID } from "node:crypto";
 import type { ModelProvider } from "@openai/agents";
+import { buildOf } from "../agents/build.ts";
 import type { Catalog, CatalogEntry } from "../agents/catalog.ts";
 import { type HopResult, runHop } from "../agents/run-hop.ts";
 import { createRecordings } from "../agents/recordings.ts";
@@ -18,7 +19,7 @@ import { type ErrorCode, isFleetError } from "../protocol/errors.ts";
 import type { WakeJob } from "../protocol/job.ts";
 import type { Json } from "../protocol/json.ts";
 import type { Retention } from "../protocol/retention.ts";
-import type { Attempt, BeginCommand, BeginReply, Outcome } from "../protocol/attempt.ts";
+import type { AgentBuild, Attempt, BeginCommand, BeginReply, Outcome } from "../protocol/attempt.ts";
 import type { LiveText, RunStore } from "../protocol/run-store.ts";
 import { checkTranscript } from "../protocol/structured-input.ts";
 import type { WakeQueue } from "../protocol/wake-queue.ts";
@@ -63,10 +64,16 @@ export interface WakeOptions {
 }
 
 /** @param onBegun called when the run is held by its lease, so that the job that brought it is only a formality */
-export async function processWake(deps: WakeDeps, runId: string, wake: number, onBegun: () => void = () => undefined): Promise<void> {
+export async function processWake(
+  deps: WakeDeps,
+  { runId, wake, agent }: { readonly runId: string; readonly wake: number; readonly agent: string },
+  onBegun: () => void = () => undefined,
+): Promise<void> {
   const token = randomUUID();
   const { leaseMs, maxDeaths } = deps.options;
-  const begun = await beginOrPutBack(deps, { runId, wake, token, workerId: deps.workerId, leaseMs, maxDeaths });
+  const entry = deps.catalog.get(agent);
+  const here = entry === undefined ? {} : { build: { agent, ...buildOf(entry) } };
+  const begun = await beginOrPutBack(deps, { runId, wake, token, workerId: deps.workerId, leaseMs, maxDeaths, ...here });
   if (begun === undefined) return;
   if (begun.status !== "begun") {
     deps.log.debug({ event: "wake.dropped", runId, wake, why: begun.status === "stale" ? begun.why : begun.as }, "wake dropped");
@@ -154,6 +161,8 @@ async function attemptHop(deps: WakeDeps, begun: Begun, held: HeldRun): Promise<
   const entry = deps.catalog.get(attempt.agent);
   if (entry === undefined) return notHere(deps, attempt);
   if (attempt.openIntents.length > 0) return effectUnknown(attempt);
+  const changed = entry.onVersionChange === "fail" ? versionChange(attempt, buildOf(entry)) : undefined;
+  if (changed !== undefined) return { type: "failed", error: { code: "AGENT_CHANGED" satisfies ErrorCode, message: changed } };
   let context: TrackedContext | undefined;
   let conversation: ConversationHop | undefined;
   const result = await orErrored(async () => {
@@ -178,6 +187,13 @@ async function attemptHop(deps: WakeDeps, begun: Begun, held: HeldRun): Promise<
     repeats: entry.repeats,
     conversation,
   });
+}
+
+/** In words, or undefined where the hop goes on under the code under which it began. */
+function versionChange({ agent, hopBuild }: Attempt, now: AgentBuild): string | undefined {
+  if (hopBuild === undefined || (hopBuild.version === now.version && hopBuild.fingerprint === now.fingerprint)) return undefined;
+  const named = ({ version, fingerprint }: AgentBuild): string => `${version} (${fingerprint})`;
+  return `Agent ${agent} began this hop as version ${named(hopBuild)}; this worker has ${named(now)}.`;
 }
 
 function effectUnknown({ openIntents }: Attempt): Outcome {

@@ -3,7 +3,7 @@ import { describe, expect, onTestFinished, test } from "vitest";
 import type { Seed } from "../../src/protocol/seed.ts";
 import type { RunStore } from "../../src/protocol/run-store.ts";
 import type { OpenStore, StoreUnderTest } from "./run-store-fixture.ts";
-import { begin, completed, DAY_MS, end, fact, handedOff, intent, newRunId, running, submission } from "./run-store-fixture.ts";
+import { begin, beginOf, completed, DAY_MS, end, fact, handedOff, intent, newRunId, running, submission } from "./run-store-fixture.ts";
 
 const failed = { type: "failed", error: { code: "AGENT_FAILED", message: "x" } } as const;
 
@@ -142,6 +142,38 @@ export function sourcesSuite(open: OpenStore): void {
       await end(store, live, "a", { ...failed, rejectKey: "m:0:3" });
       const reply = await store.snapshot(live);
       expect(reply).toMatchObject({ status: "found", snapshot: { rejectedKey: "m:0:3", info: { openIntents: [intent("c1")] } } });
+    });
+  });
+
+  describe("versions", () => {
+    test("I12 an attempt says its agent's version, the hop remembers the one it began under, and a retry takes that over", async () => {
+      const { store } = await setup();
+      const wanted = submission();
+      await store.submit(wanted);
+      const { runId } = wanted;
+      const beginAs = async (token: string, wake: number, version: string, agent = "triage") => {
+        const reply = await store.begin({ ...beginOf(runId, token, wake), build: { agent, version, fingerprint: "f" } });
+        return reply.status === "begun" ? reply.attempt.hopBuild?.version : reply.status;
+      };
+      expect(await beginAs("a", 0, "v1")).toBe("v1");
+      await end(store, runId, "a", { type: "released" });
+      expect(await beginAs("b", 1, "v2")).toBe("v1");
+      expect(await beginAs("b", 1, "v2")).toBe("v1");
+      expect(await store.get(runId)).toMatchObject({ build: { version: "v2", fingerprint: "f" } });
+      await end(store, runId, "b", handedOff());
+      expect((await store.get(runId))?.build).toBeUndefined();
+      // Another agent's code says nothing of this one's.
+      expect(await beginAs("c", 2, "v3")).toBeUndefined();
+      await end(store, runId, "c", { type: "released" });
+      expect(await beginAs("d", 3, "v4", "refunds")).toBe("v4");
+      await end(store, runId, "d", { type: "suspended", suspension: "replay-diverged" });
+      expect(await store.get(runId)).toMatchObject({ divergences: 1 });
+      await store.resolve(runId, undefined, { type: "fail" }, DAY_MS);
+      const reply = await store.snapshot(runId);
+      expect(reply).toMatchObject({ snapshot: { hopBuild: { version: "v4", fingerprint: "f" } } });
+      const retry = again(store, seedOf(runId, { hopBuild: { version: "v4", fingerprint: "f" }, intents: [] }));
+      await retry.send();
+      expect((await begin(store, retry.runId, "e")).hopBuild).toEqual({ version: "v4", fingerprint: "f" });
     });
   });
 

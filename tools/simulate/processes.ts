@@ -59,7 +59,7 @@ export function startAttempt(sim: Simulation, wake: WakeJob): Process {
     stopBeats.abort();
     await (await unwatch)();
   };
-  void processWake(deps, wake.runId, wake.wake).then(finish, async (error: unknown) => {
+  void processWake(deps, wake).then(finish, async (error: unknown) => {
     sim.scheduler.note(`  ${actor.name} failed: ${error instanceof Error ? error.message : String(error)}`);
     sim.jobFailed(wake);
     await finish();

@@ -1,5 +1,5 @@
 -- Takes the run for one attempt, or says why there is nothing to do.
--- ARGV wake, token, worker, leaseMs, maxDeaths, retentionMs
+-- ARGV wake, token, worker, leaseMs, maxDeaths, retentionMs, buildAgent, version, fingerprint ("" where the worker does not say)
 -- Returns {"begun", control fields (JSON), context, settings, metadata, intents (values), decisions (flat), conversationJson or "",
 --          the transcript's chunks, or nothing where they are long: the caller then reads them, for a large reply from Lua blocks the shard}
 --         | {"stale", "gone" | "final" | "wake" | "suspended" | "paused" | "held" | "not-before"} | {"ended", final status}
@@ -9,7 +9,7 @@ local SMALL_BYTES = 16384
 
 -- One JSON text, because a client needs five times as long to read the whole record as a list. What may be large stays out of it.
 local TOLD = { "runId", "wake", "attempts", "hop", "maxHops", "agent", "entryAgent", "tenant", "queue", "priority", "retries", "resamples",
-  "misplaced", "recentAgents", "turnsBefore", "deadlineAtMs", "journaled", "conversation", "itemsFrom", "origin", "root", "tools", "model" }
+  "misplaced", "recentAgents", "turnsBefore", "deadlineAtMs", "journaled", "conversation", "itemsFrom", "origin", "root", "tools", "model", "hopBuild" }
 
 local function begun()
   local told = {}
@@ -52,5 +52,14 @@ if run.notBeforeMs or run.lastBegin then unset("notBeforeMs", "lastBegin") end
 if not run.startedAtMs then set("startedAtMs", now) end
 set("attempts", run.attempts, "token", arg.token, "beganToken", arg.token, "worker", arg.worker)
 redis.call("ZADD", key.dispatch, now + tonumber(arg.leaseMs) + GRACE_MS, arg.runId)
-event("attempt.started", ',"attempt":' .. run.attempts .. ',"wake":' .. run.wake .. ',"worker":' .. quote(arg.worker))
+local build = ""
+if arg.buildAgent == run.agent then
+  set("build", arg.version .. "\n" .. arg.fingerprint)
+  if not run.hopBuild then
+    run.hopBuild = arg.version .. "\n" .. arg.fingerprint
+    set("hopBuild", run.hopBuild)
+  end
+  build = ',"version":' .. quote(arg.version) .. ',"fingerprint":' .. quote(arg.fingerprint)
+end
+event("attempt.started", ',"attempt":' .. run.attempts .. ',"wake":' .. run.wake .. ',"worker":' .. quote(arg.worker) .. build)
 return begun()

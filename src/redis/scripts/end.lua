@@ -77,7 +77,7 @@ outcome["handed-off"] = function()
   set("recentAgents", cjson.encode(recent))
   event("run.handed-off", ',"to":' .. quote(arg.to) .. arg.event)
   run.hop, run.agent, run.queue = tostring(hop), arg.to, target
-  unset("error", "journaled", "misplaced")
+  unset("error", "journaled", "misplaced", "build", "hopBuild")
   set("hop", run.hop, "agent", run.agent, "queue", run.queue, "retries", 0, "resamples", 0, "turnsBefore", run.turns)
   return queue_again()
 end
@@ -93,6 +93,7 @@ outcome["suspended"] = function()
   end
   unset("error", "token", "worker")
   if arg.error ~= "" then set("error", arg.error) end
+  if arg.suspension == "replay-diverged" then redis.call("HINCRBY", key.run, "divergences", 1) end
   event("run.suspended", arg.event)
   -- The answer may have come before the question was parked.
   if arg.suspension == "effect-unknown" and redis.call("HLEN", key.intents) == 0 or arg.suspension == "approval" and not undecided then

@@ -5,7 +5,7 @@
 -- ARGV agent, queue ("" when the registry must tell), tenant, priority, items, context, metadata, settings (JSON), idempotencyKey ("" for none),
 --      inputHash, delayMs, deadlineMs, maxHops, idemTtlMs,
 --      conversation ("" for none), conversationKeys (JSON: names of its keys), maxWaiting; with an origin: origin (JSON), kind, source (run id), hop,
---      root, tools, model, entryAgent, turnsBefore, turns, conversationJson, journalNetMs, maxChildren, and for each seed
+--      root, tools, model, hopBuild, entryAgent, turnsBefore, turns, conversationJson, journalNetMs, maxChildren, and for each seed
 --      "seed <journal | intent | decision | recording> <field>"
 -- Returns {"created", wake JSON or "" while it waits for its turn, agentSeenAtMs or ""} | {"conversation-full"}
 --         | {"duplicate", runId} | {"conflict", runId} | {"unknown-agent", known name...}
@@ -87,6 +87,7 @@ if seeded then
   end
   set("origin", arg.origin, "root", arg.root, "tools", arg.tools)
   if arg.model ~= "" then set("model", arg.model) end
+  if arg.hopBuild ~= "" then set("hopBuild", arg.hopBuild) end
   if arg.conversationJson ~= "" then set("conversationJson", arg.conversationJson) end
   local gone_at = now + tonumber(arg.deadlineMs) + tonumber(arg.journalNetMs)
   for _, name in ipairs({ key.extra, KEYS[15] }) do redis.call("PEXPIREAT", name, gone_at) end
