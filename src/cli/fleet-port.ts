@@ -1,5 +1,6 @@
 /** What the command line needs of a fleet, so that it can be tested without one. */
 import type { PayloadCodec } from "../codec/payload-codec.ts";
+import type { Models } from "../models/aliases.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { HeldReport } from "../workers/held-report.ts";
 import type { Env } from "./settings.ts";
@@ -25,5 +26,8 @@ export interface CliWorkerOptions {
 }
 
 export interface CliFleet {
+  /** For the doctor, which looks where the agents' models lead. */
+  readonly catalog?: ReadonlyMap<string, { readonly agent: { readonly model: unknown } }>;
+  readonly options?: { readonly models?: Models };
   worker(options: CliWorkerOptions): Promise<CliWorker>;
 }

@@ -6,6 +6,7 @@ import { addConversations } from "./commands/conversations.ts";
 import { addDemo } from "./commands/demo.ts";
 import { addDev } from "./commands/dev.ts";
 import { addDoctor } from "./commands/doctor.ts";
+import { addEnv } from "./commands/env.ts";
 import { addFailures } from "./commands/failures.ts";
 import { addInit } from "./commands/init.ts";
 import { addPause, addResume } from "./commands/pause.ts";
@@ -29,6 +30,7 @@ const COMMANDS: readonly AddCommand[] = [
   addDev,
   addDemo,
   addDoctor,
+  addEnv,
   addInit,
 ];
 

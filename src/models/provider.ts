@@ -5,13 +5,13 @@
 import type { Model } from "@openai/agents";
 import { FleetError } from "../protocol/errors.ts";
 import { DEFAULT_TENANT } from "../protocol/ids.ts";
+import { followAliases, type Models, serversIn } from "./aliases.ts";
 import type { Caller } from "./attribution.ts";
 import { type Access, createClients } from "./clients.ts";
 import type { ModelEnv } from "./env.ts";
 import { meteredResponse, meteredStream, type Meter } from "./metered-model.ts";
 import { checkPrices, type PriceTable } from "./prices.ts";
 import { type ProviderName, resolveRoute, type Route, type RouteSettings } from "./routes.ts";
-import type { ModelServer } from "./servers.ts";
 
 export interface ModelCredentials {
   readonly apiKey?: string;
@@ -24,8 +24,7 @@ export type ResolveCredentials = (request: {
 }) => ModelCredentials | undefined | Promise<ModelCredentials | undefined>;
 
 export interface ModelProviderOptions {
-  /** Alias to an SDK model or to another name; or prefix to the server that serves the names behind it. */
-  readonly models?: Readonly<Record<string, Model | string | ModelServer>>;
+  readonly models?: Models;
   /** A tenant's own key and endpoint, asked for before each call. Without an answer the fleet's own key is used. */
   readonly credentials?: ResolveCredentials;
   /** What calls cost where no proxy says so. */
@@ -91,13 +90,6 @@ export function createModelProvider(options: ModelProviderOptions): FleetModelPr
   };
 }
 
-type Models = NonNullable<ModelProviderOptions["models"]>;
-
-const isServer = (entry: Models[string] | undefined): entry is ModelServer => typeof entry === "object" && "baseURL" in entry;
-
-const serversIn = (models: Models): Readonly<Record<string, ModelServer>> =>
-  Object.fromEntries(Object.entries(models).flatMap(([prefix, entry]) => (isServer(entry) ? [[prefix, entry]] : [])));
-
 /** A model that asks for its client when it is called: the tenant is known only then. */
 function routedModel(route: Route, open: () => Promise<{ readonly model: Model; readonly meter: Meter }>): Model {
   return {
@@ -112,28 +104,6 @@ function routedModel(route: Route, open: () => Promise<{ readonly model: Model; 
     },
     getRetryAdvice: async (advice) => await (await open()).model.getRetryAdvice?.(advice),
   };
-}
-
-function followAliases(models: Models, name: string): Model | string {
-  const seen = new Set<string>();
-  for (let current = name; ; ) {
-    if (seen.has(current)) {
-      throw new FleetError(
-        "INPUT_INVALID",
-        `Expected the model aliases to end; ${[...seen, current].join(" → ")} goes round in a circle.`,
-        {
-          at: `models.${name}`,
-          remedy: "point one of them at a model",
-        },
-      );
-    }
-    seen.add(current);
-    const next = Object.hasOwn(models, current) ? models[current] : undefined;
-    // A server's own name is a prefix and no model.
-    if (next === undefined || isServer(next)) return current;
-    if (typeof next !== "string") return next;
-    current = next;
-  }
 }
 
 /** A worker that starts knows which agents name no model. A call only knows whose hop it is: that agent, or one that it runs as a tool. */

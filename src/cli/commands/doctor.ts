@@ -9,7 +9,9 @@ import { checkRedis } from "../../redis/start-up-checks.ts";
 import type { CliContext } from "../context.ts";
 import { EXIT, exitCodeOf } from "../exit-codes.ts";
 import { findFleetFile, loadFleetFile } from "../fleet-file.ts";
+import type { CliFleet } from "../fleet-port.ts";
 import { table } from "../io.ts";
+import { routeFindings } from "../route-findings.ts";
 
 export interface Finding {
   readonly check: string;
@@ -23,7 +25,7 @@ export interface Finding {
 export function addDoctor(program: Command, context: CliContext, exit: (code: number) => void): void {
   program
     .command("doctor")
-    .description("check Node, Redis, keys, the fleet file and live workers")
+    .description("check Node, Redis, keys, the fleet file, live workers and where models lead")
     .option("--fleet <file>", "the file that exports `fleet`")
     .option("--json", "print one JSON object per check")
     .action(async (flags: { readonly fleet?: string; readonly json?: true }) => {
@@ -59,13 +61,15 @@ async function* examine(context: CliContext, fleetFlag: string | undefined): Asy
   yield* environment;
   // A wrong setting is told once; what depends on it is not looked at.
   if (environment.every(({ state }) => state !== "bad")) yield* await attempt("redis", async () => redisFindings(context));
+  let fleet: CliFleet | undefined;
   yield* await attempt("fleet file", async () => {
     const file = findFleetFile(context.cwd, fleetFlag);
     if (file === undefined)
       return [{ check: "fleet file", state: "warn", text: "none here; workers use the stock specialists.", remedy: "flotilla init" }];
-    await loadFleetFile(file);
+    fleet = await loadFleetFile(file);
     return [{ check: "fleet file", state: "ok", text: file }];
   });
+  if (environment.every(({ state }) => state !== "bad")) yield* await attempt("models", async () => routeFindings(context, fleet));
 }
 
 function keyFindings(context: CliContext): Finding[] {

@@ -21,7 +21,7 @@ const lookUpOrder = toolPolicy(
   { onCrash: "idempotent" },
 );
 
-// A name, with OPENAI_API_KEY set; a name with a prefix, such as "anthropic/…", goes to the proxy of LITELLM_BASE_URL.
+// A name, with OPENAI_API_KEY set; "anthropic/…" with ANTHROPIC_API_KEY set; any other prefix goes to the proxy of LITELLM_BASE_URL.
 const model = "gpt-5.4-mini";
 
 const refunds = new Agent({

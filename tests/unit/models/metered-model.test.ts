@@ -8,43 +8,40 @@ import { createModelProvider } from "../../../src/models/provider.ts";
 import { openAICompatible } from "../../../src/models/servers.ts";
 import { caller, openai, setup } from "./routed-models.ts";
 
-test.each(["chat", "messages"])(
-  "the proxy is told whose call it is, in ASCII, and two tenants at once are never mixed up (%s door) (I11)",
-  async (door) => {
-    const callers = new AsyncLocalStorage<Caller>();
-    await using fleet = await setup((url) => ({
-      env: parseModelEnv({ LITELLM_BASE_URL: url, FLOTILLA_LITELLM_API: door }),
-      currentCaller: () => callers.getStore(),
-    }));
-    // Answers come in another order than the calls, so that a header kept anywhere but with its call would be another's.
-    fleet.fake.setReply(({ lastUserText }) => ({ text: lastUserText, delayMs: Number(lastUserText) }));
-    const model = await fleet.provider.getModel("anthropic/claude-x");
-    const runner = new Runner({ tracingDisabled: true });
-    const tenants = Array.from({ length: 12 }, (_, index) => `tenant-${index}`);
-    await Promise.all(
-      tenants.map((tenant, index) =>
-        callers.run(caller({ tenant, agent: "Rückgabe, A", runId: `run-${index}`, attempt: 2 }), async () => {
-          const result = await runner.run(new Agent({ name: "a", model }), String(12 - index), { stream: true });
-          await result.completed;
-        }),
-      ),
-    );
-    const seen = fleet.fake.calls.map(({ headers }) => [
-      headers["x-litellm-end-user-id"],
-      headers["x-litellm-tags"],
-      JSON.parse(String(headers["x-litellm-spend-logs-metadata"])),
-    ]);
-    expect(seen.toSorted(([a], [b]) => Number(String(a).slice(7)) - Number(String(b).slice(7)))).toEqual(
-      tenants.map((tenant, index) => [
-        tenant,
-        `tenant:${tenant},agent:R%C3%BCckgabe%2C%20A`,
-        { run_id: `run-${index}`, hop: 0, attempt: 2, agent: "Rückgabe, A", tenant },
-      ]),
-    );
-    const raw = fleet.fake.calls.map(({ headers }) => String(headers["x-litellm-spend-logs-metadata"]));
-    expect(raw.join("")).toMatch(/^[\x20-\x7e]*$/);
-  },
-);
+test.each(["chat", "messages"])("the proxy is told whose call it is; tenants at once are never mixed up (I11, %s door)", async (door) => {
+  const callers = new AsyncLocalStorage<Caller>();
+  await using fleet = await setup((url) => ({
+    env: parseModelEnv({ LITELLM_BASE_URL: url, FLOTILLA_LITELLM_API: door }),
+    currentCaller: () => callers.getStore(),
+  }));
+  // Answers come in another order than the calls, so that a header kept anywhere but with its call would be another's.
+  fleet.fake.setReply(({ lastUserText }) => ({ text: lastUserText, delayMs: Number(lastUserText) }));
+  const model = await fleet.provider.getModel("anthropic/claude-x");
+  const runner = new Runner({ tracingDisabled: true });
+  const tenants = Array.from({ length: 12 }, (_, index) => `tenant-${index}`);
+  await Promise.all(
+    tenants.map((tenant, index) =>
+      callers.run(caller({ tenant, agent: "Rückgabe, A", runId: `run-${index}`, attempt: 2 }), async () => {
+        const result = await runner.run(new Agent({ name: "a", model }), String(12 - index), { stream: true });
+        await result.completed;
+      }),
+    ),
+  );
+  const seen = fleet.fake.calls.map(({ headers }) => [
+    headers["x-litellm-end-user-id"],
+    headers["x-litellm-tags"],
+    JSON.parse(String(headers["x-litellm-spend-logs-metadata"])),
+  ]);
+  expect(seen.toSorted(([a], [b]) => Number(String(a).slice(7)) - Number(String(b).slice(7)))).toEqual(
+    tenants.map((tenant, index) => [
+      tenant,
+      `tenant:${tenant},agent:R%C3%BCckgabe%2C%20A`,
+      { run_id: `run-${index}`, hop: 0, attempt: 2, agent: "Rückgabe, A", tenant },
+    ]),
+  );
+  const raw = fleet.fake.calls.map(({ headers }) => String(headers["x-litellm-spend-logs-metadata"]));
+  expect(raw.join("")).toMatch(/^[\x20-\x7e]*$/);
+});
 
 test("nobody but the proxy is told whose call it is (I11)", async () => {
   await using fleet = await setup((url) => ({
