@@ -102,11 +102,13 @@ describe("a fleet through a real proxy", { tags: ["litellm", "redis", "processes
     bench().fake.setReply(rule);
     await using local = await setupInProcess(rule);
     const away = Promise.withResolvers<void>();
+    let isKilled = false;
     const fleet = local.fleet(team(true), {
       env: envFor("messages"),
       context: async () => {
-        // Between the first agent's hop and the second's.
-        if (bench().fake.calls.length === 2 + before) {
+        // Once, between the first agent's hop and the second's.
+        if (!isKilled && bench().fake.calls.length === 2 + before) {
+          isKilled = true;
           await bench().proxy.kill();
           away.resolve();
         }
