@@ -161,6 +161,7 @@ async function play(bundle: InProcess, word: string, codec: PayloadCodec | undef
   await lost.resolve(open.intents[0]?.callId, { type: "ran", result: { told: `${word}-resolved` } });
   const ended = [await desk.result(), await lost.result(), await blocked.result()];
   await reading;
+  const copied = await (await desk.replay()).result();
   gate.open();
   await broken.cancel();
   await broken.result();
@@ -170,6 +171,7 @@ async function play(bundle: InProcess, word: string, codec: PayloadCodec | undef
     seen: [...seen],
     open,
     ended,
+    copied,
     shown: shown.join(""),
     events: JSON.stringify(events),
     asked: JSON.stringify(bundle.provider.calls.map(({ body }) => body)),
@@ -191,14 +193,14 @@ describe("a whole fleet", { tags: ["redis"] }, () => {
     await using bundle = await setupInProcess(() => ({ text: "" }));
     const { seen } = await play(bundle, word, undefined);
     expect(new Set(seen.filter((key) => key.includes(bundle.prefix)).map(partOf))).toEqual(
-      new Set(["", "items", "journal", "intents", "approvals", "decisions", "events", "live", "turns"]),
+      new Set(["", "items", "journal", "intents", "approvals", "decisions", "events", "live", "turns", "hops", "recordings"]),
     );
   });
 
   test("with a codec Redis holds none of the words, and everybody above reads all of them", async () => {
     const sealedWord = newWord();
     await using bundle = await setupInProcess(() => ({ text: "" }));
-    const { seen, open, ended, shown, events, asked, said, again, lost } = await play(bundle, sealedWord, testCodec);
+    const { seen, open, ended, copied, shown, events, asked, said, again, lost } = await play(bundle, sealedWord, testCodec);
     expect(seen).toEqual([]);
 
     expect(open).toMatchObject({
@@ -211,6 +213,8 @@ describe("a whole fleet", { tags: ["redis"] }, () => {
       { status: "completed", agent: "actor", output: expect.stringContaining(`${sealedWord}-acted`) },
       { status: "blocked", guardrail: { name: "trips", info: { why: `${sealedWord}-guardrail` } } },
     ]);
+    // What a copy took over was opened with its source's key and sealed with its own.
+    expect(copied).toMatchObject({ status: "completed", agent: "closer", output: expect.stringContaining(`${sealedWord}-answer`) });
     expect(shown).toContain(`${sealedWord}-answer`);
     for (const told of ["result", "pay", "handoff", "answer", "act", "tool-error"]) expect(events).toContain(`${sealedWord}-${told}`);
     for (const told of ["input", "result", "decision", "answer"]) expect(said).toContain(`${sealedWord}-${told}`);
