@@ -6,6 +6,7 @@ import type { Redis } from "ioredis";
 import type { z } from "zod";
 import { type Catalog, createCatalog, type OnVersionChange, type AgentMap, type AgentOptions, type AnyAgent } from "./agents/catalog.ts";
 import type { ConversationPolicy } from "./agents/compaction.ts";
+import type { Approvers } from "./agents/hop-decisions.ts";
 import { currentScope } from "./agents/hop-state.ts";
 import { journaledProvider } from "./agents/journaled-model.ts";
 import { type Clock, inTime, systemClock } from "./clock.ts";
@@ -18,6 +19,7 @@ import { createModelProvider, type ModelProviderOptions } from "./models/provide
 import { createBullWakeQueue } from "./producers/bull-wake-queue.ts";
 import type { Conversations } from "./producers/conversations.ts";
 import { createRunProducer, type RunProducer, type RunRequest, type Submitted } from "./producers/run-producer.ts";
+import type { ApprovalPage, ApprovalQuery } from "./producers/list-approvals.ts";
 import type { RunHandle } from "./producers/run-handle.ts";
 import type { SubmitOptions } from "./producers/submission.ts";
 import type { AgentName, InputOf, RunInput } from "./producers/types.ts";
@@ -32,6 +34,7 @@ import { createRedisRunStore } from "./redis/redis-run-store.ts";
 import { checkRedis } from "./redis/start-up-checks.ts";
 import { checkPeers } from "./peers.ts";
 import { type Log, silentLog } from "./telemetry/log.ts";
+import type { FleetHooks } from "./workers/announce-approvals.ts";
 import { type FleetWorker, startFleetWorker, WORKER_DEFAULTS, type WorkerOptions } from "./workers/fleet-worker.ts";
 import type { MakeContext } from "./workers/process-wake.ts";
 import { RETRY_POLICY } from "./workers/retry-policy.ts";
@@ -60,6 +63,9 @@ export interface FleetOptions<M extends AgentMap = AgentMap> extends Pick<ModelP
   readonly onVersionChange?: OnVersionChange;
   /** Makes the context of a run's tools in the worker; what it adds is never stored. Default: the context as submitted. */
   readonly context?: MakeContext;
+  /** Says which decisions on tool calls count; asked in the worker, wherever the decision came from. Default: every decision. */
+  readonly approvers?: Approvers;
+  readonly hooks?: FleetHooks;
   /** Defaults of each submit. */
   readonly defaults?: Pick<SubmitOptions, "tenant" | "priority" | "deadlineMs" | "maxHops"> & { readonly retentionMs?: number };
   /** What becomes of conversations that grow too long for a model. Default: nothing, up to their limit. */
@@ -97,6 +103,8 @@ export interface Fleet<M extends AgentMap = AgentMap> extends AsyncDisposable {
   readonly conversations: Conversations;
   /** Attaches to a run by its id. */
   run(id: string): RunHandle<AgentsIn<M>>;
+  /** What waits for a person's decision. */
+  approvals(query?: ApprovalQuery): Promise<ApprovalPage>;
   /** Starts taking work in this process. @throws FleetError for a Redis, a model or an option that will not do. */
   worker(options?: FleetWorkerOptions): Promise<FleetWorker>;
   close(): Promise<void>;
@@ -122,6 +130,7 @@ export function createFleet<const M extends AgentMap>(options: FleetOptions<M>):
       return producer().conversations;
     },
     run: (id) => producer().run(id),
+    approvals: (query) => producer().approvals(query),
     async worker(workerOptions = {}) {
       const worker = await openWorker(options, workerOptions, catalog, clock);
       workers.add(worker);
@@ -198,6 +207,8 @@ async function openWorker<M extends AgentMap>(
         catalog,
         provider,
         makeContext: options.context ?? (({ context }) => context),
+        approvers: options.approvers,
+        hooks: options.hooks,
         clock,
         log: given.log ?? options.log ?? silentLog,
         random: Math.random,

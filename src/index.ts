@@ -4,9 +4,11 @@
 export { type AgentsIn, createFleet, type Fleet, type FleetOptions, type FleetWorkerOptions } from "./fleet.ts";
 export type { Compaction, ConversationPolicy } from "./agents/compaction.ts";
 export type { AgentLimits, AgentMap, AgentOptions, GuardrailScope } from "./agents/catalog.ts";
+export type { Approvers, DecisionToCheck } from "./agents/hop-decisions.ts";
 export { remoteAgent } from "./agents/derived-agent.ts";
 export { payloadCodec, type PayloadCodec, type PayloadCodecOptions } from "./codec/payload-codec.ts";
 export type { RetentionOptions } from "./protocol/retention.ts";
+export type { FleetHooks } from "./workers/announce-approvals.ts";
 export type { FleetWorker } from "./workers/fleet-worker.ts";
 export type { ModelPrice, PriceTable } from "./models/prices.ts";
 export type { ModelCredentials, ResolveCredentials } from "./models/provider.ts";
@@ -26,6 +28,8 @@ export type { ConversationInfo, ConversationTurn } from "./protocol/conversation
 // Runs
 export { RunError, type HandleResolution, type RunHandle, type RunStatusReport, type WaitOptions } from "./producers/run-handle.ts";
 export type { FollowOptions } from "./producers/follow.ts";
+export type { ApproveOptions, RejectOptions } from "./producers/decide.ts";
+export type { ApprovalPage, ApprovalQuery } from "./producers/list-approvals.ts";
 export type { RunRequest, Submitted } from "./producers/run-producer.ts";
 export type { ForkOptions, ReplayOptions, RetryOptions } from "./producers/second-chances.ts";
 export type { InputOf, RunInput } from "./producers/types.ts";
@@ -34,6 +38,8 @@ export type { SubmitOptions } from "./producers/submission.ts";
 export type { FollowedEvent, LiveEvent, RunEvent } from "./protocol/events.ts";
 export type {
   Approval,
+  ApprovalRequest,
+  Decided,
   GuardrailKind,
   Intent,
   RunErrorInfo,

@@ -24,6 +24,8 @@ import { createRedisRunStore } from "./redis/redis-run-store.ts";
 export type { Conversations } from "./producers/conversations.ts";
 export { RunError } from "./producers/run-handle.ts";
 export type { HandleResolution, RunHandle, RunStatusReport, WaitOptions } from "./producers/run-handle.ts";
+export type { ApproveOptions, RejectOptions } from "./producers/decide.ts";
+export type { ApprovalPage, ApprovalQuery } from "./producers/list-approvals.ts";
 export type { RunProducer, RunRequest, Submitted } from "./producers/run-producer.ts";
 export type { FailureGroup, FailureQuery } from "./protocol/run-store.ts";
 export type { Retried } from "./producers/retry-many.ts";
@@ -34,7 +36,7 @@ export { payloadCodec, type PayloadCodec, type PayloadCodecOptions } from "./cod
 export type { RetentionOptions } from "./protocol/retention.ts";
 export { FleetError };
 export type { FollowedEvent } from "./protocol/events.ts";
-export type { RunInfo, RunResult } from "./protocol/run.ts";
+export type { Approval, ApprovalRequest, Decided, RunInfo, RunResult } from "./protocol/run.ts";
 
 export interface ProducerOptions {
   /** `redis://…`, or a connection of yours, which stays yours to close. Undefined or empty is an error: there is no default address. */

@@ -3,13 +3,14 @@
  * It is found through AsyncLocalStorage, so that nested agents, guardrails and tools reach it without the user passing it on.
  */
 import { AsyncLocalStorage } from "node:async_hooks";
-import type { AgentInputItem, ModelProvider, Runner } from "@openai/agents";
+import type { AgentInputItem, FunctionTool, ModelProvider, Runner } from "@openai/agents";
 import type { Clock } from "../clock.ts";
 import { FleetError } from "../protocol/errors.ts";
 import type { RunEvent } from "../protocol/events.ts";
 import { modelKey, TOP_FRAME } from "../protocol/journal.ts";
 import type { ToolMode } from "../protocol/origin.ts";
-import type { Decision } from "../protocol/run.ts";
+import type { Decided } from "../protocol/run.ts";
+import type { HopDecisions } from "./hop-decisions.ts";
 import { canonicalJson, type Rejection, sha256 } from "./journal-entry.ts";
 import type { RepeatLimits } from "./loops.ts";
 import type { HopJournal, HopLiveText } from "./ports.ts";
@@ -48,6 +49,8 @@ export interface Frame {
   readonly calls: Array<{ readonly tool: string; readonly call: string }>;
   /** Tools whose repeats are allowed. */
   readonly repeatable: Set<string>;
+  /** The function tools of the agent that asks the model now, as their author made them. */
+  readonly tools: Map<string, FunctionTool>;
   /** For the run of an agent used as a tool: the frame that called it, which goes on only when it has ended. */
   readonly caller: Frame | undefined;
   /** What its latest model call was answered; absent while it is made. */
@@ -76,10 +79,12 @@ export class HopState {
   readonly isRetryable: (error: unknown) => boolean;
   readonly secondChance: SecondChance;
   /** What people decided, by call id or by loop. */
-  readonly decisions: ReadonlyMap<string, Decision>;
+  readonly decisions: ReadonlyMap<string, Decided>;
   readonly repeats: Required<RepeatLimits> | undefined;
   provider!: ModelProvider;
   runner!: Runner;
+  /** What of the decisions on tool calls counts. */
+  people!: HopDecisions;
   readonly #badAnswers = new WeakMap<object, BadAnswer>();
   handoff: { readonly filtered: boolean; readonly arguments: string } | undefined;
   /** What the hop generated, as it was before the handoff's filter rewrote it. */
@@ -99,7 +104,7 @@ export class HopState {
     signal: AbortSignal;
     isRetryable: (error: unknown) => boolean;
     secondChance: SecondChance;
-    decisions: ReadonlyMap<string, Decision>;
+    decisions: ReadonlyMap<string, Decided>;
     entry: { readonly repeats: Required<RepeatLimits> | undefined };
   }) {
     this.identity = parts.identity;
@@ -125,7 +130,7 @@ export class HopState {
   frame(id: string, caller?: Frame): Frame {
     const known = this.#frames.get(id);
     if (known !== undefined && (caller === undefined || known.caller === caller)) return known;
-    const counted = { calls: [], repeatable: new Set<string>() };
+    const counted = { calls: [], repeatable: new Set<string>(), tools: new Map<string, FunctionTool>() };
     const fresh = { used: new Set<number>(), unreplayed: new Set<number>(), occurrences: new Map<string, number>(), ...counted };
     const frame: Frame = { ...fresh, ...known, id, caller };
     this.#frames.set(id, frame);

@@ -47,7 +47,7 @@ interface PendingCall {
 async function respond(inner: Model, name: string, request: ModelRequest): Promise<ModelResponse> {
   const call = place(name, request);
   if (call === undefined) return inner.getResponse(request);
-  if (call.recorded !== undefined) return call.recorded;
+  if (call.recorded !== undefined) return decided(call, call.recorded);
   try {
     const response = await inner.getResponse(call.request);
     return await journal(call, response, earlyEndOf(response.providerData));
@@ -64,7 +64,7 @@ async function* stream(inner: Model, name: string, request: ModelRequest): Async
   }
   if (call.recorded !== undefined) {
     yield { type: "response_started" };
-    yield doneEvent(call.recorded);
+    yield doneEvent(await decided(call, call.recorded));
     return;
   }
   let earlyEnd: EarlyEnd | undefined;
@@ -176,7 +176,24 @@ async function journal(call: PendingCall, response: ModelResponse, earlyEnd: Ear
   call.frame.answered = { key: call.key, text: textOf(answer) };
   countCalls(call.hop, call.frame, call.key, answer.output);
   countContext(call, usage);
-  return answer;
+  return decided(call, answer);
+}
+
+/**
+ * The answer with the arguments that people edited: what the SDK checks, runs and tells the model in later turns is what really ran. The
+ * journal and the turn's event keep what the model said.
+ */
+async function decided({ hop, frame }: PendingCall, response: ModelResponse): Promise<ModelResponse> {
+  const output: ModelResponse["output"] = [];
+  for (const item of response.output) {
+    if (item.type !== "function_call") output.push(item);
+    else {
+      const call = { callId: item.callId, tool: item.name, arguments: item.arguments };
+      const args = await hop.people.meet(call, frame.tools.get(item.name));
+      output.push(args === item.arguments ? item : { ...item, arguments: args });
+    }
+  }
+  return { ...response, output };
 }
 
 const identityOf = ({ fingerprint, model, request }: PendingCall): Parameters<typeof encodeModelEntry>[0] => ({

@@ -75,7 +75,7 @@ function parsedApproval(tool: FunctionTool): FunctionTool["needsApproval"] {
 function decidedApproval(tool: FunctionTool): FunctionTool["needsApproval"] {
   const asked = parsedApproval(tool);
   return async (context, args, callId) =>
-    callId !== undefined && currentScope()?.hop.decisions.has(callId) === true && asked(context, args, callId);
+    callId !== undefined && currentScope()?.hop.people.has(callId) === true && asked(context, args, callId);
 }
 
 /** An agent as a tool: its run is known by the call that made it, whatever its input is made of. */

@@ -17,18 +17,21 @@ import {
   type RunToolApprovalItem,
 } from "@openai/agents";
 import type { Clock } from "../clock.ts";
+import type { Refusal } from "../protocol/attempt.ts";
 import { encodeJson, type Json } from "../protocol/json.ts";
 import { cut, LIMITS } from "../protocol/limits.ts";
-import type { Approval, Decision } from "../protocol/run.ts";
+import type { Approval, Decided } from "../protocol/run.ts";
 import type { AnyAgent, CatalogEntry } from "./catalog.ts";
 import { summarise } from "./compaction.ts";
 import { deriveAgent, isStub } from "./derived-agent.ts";
+import { type Approvers, type CallInQuestion, HopDecisions } from "./hop-decisions.ts";
 import { restoreOutputInfo } from "./hop-guardrails.ts";
 import { TOP_FRAME } from "../protocol/journal.ts";
 import { type BadAnswer, type HopIdentity, HopState, runInScope, type SecondChance } from "./hop-state.ts";
 import type { HopJournal, HopLiveText } from "./ports.ts";
 import type { TrackedContext } from "./run-context.ts";
 import { installSeams } from "./sdk-seams.ts";
+import { policyOf } from "./tool-policy.ts";
 import { whyRefused } from "./structured-answer.ts";
 
 export interface HopParts {
@@ -40,7 +43,9 @@ export interface HopParts {
   /** Items to be summed up first; the summary is shown in front of the transcript. */
   readonly summary?: { readonly older: readonly Json[]; readonly how: AnyAgent | string } | undefined;
   readonly context: TrackedContext;
-  readonly decisions: ReadonlyMap<string, Decision>;
+  readonly decisions: ReadonlyMap<string, Decided>;
+  /** Says which decisions count. Default: every one. */
+  readonly approvers: Approvers | undefined;
   readonly journal: HopJournal;
   readonly secondChance: SecondChance;
   readonly live: HopLiveText;
@@ -68,7 +73,7 @@ export type HopResult =
       /** What the hop generated, where a filter rewrote the transcript. */
       readonly unfiltered?: readonly Json[];
     })
-  | { readonly type: "interrupted"; readonly approvals: readonly Approval[] }
+  | { readonly type: "interrupted"; readonly approvals: readonly Approval[]; readonly refusals: readonly Refusal[] }
   /** `badAnswer`: the last answer before the error, to be rejected if an answer is at fault. */
   | { readonly type: "errored"; readonly error: unknown; readonly badAnswer: BadAnswer | undefined };
 
@@ -76,6 +81,7 @@ export async function runHop(parts: HopParts): Promise<HopResult> {
   installSeams();
   const hop = new HopState(parts);
   hop.provider = parts.provider;
+  hop.people = new HopDecisions(hop, parts.decisions, parts.approvers);
   hop.runner = new Runner({
     modelProvider: parts.provider,
     tracingDisabled: true,
@@ -114,8 +120,10 @@ async function runLoop(parts: HopParts, hop: HopState): Promise<HopResult> {
     hop.signal.throwIfAborted();
     if ("handedOffTo" in result) return handedOff(parts, hop, result.handedOffTo, result.history);
     if (result.interruptions.length === 0) return completed(parts, hop, result);
-    if (!decide(result.state, result.interruptions, parts.decisions))
-      return { type: "interrupted", approvals: result.interruptions.map(toApproval) };
+    if (!(await decide(result.state, result.interruptions, hop.people))) {
+      const approvals = result.interruptions.map((item) => toApproval(item, hop.people));
+      return { type: "interrupted", approvals, refusals: hop.people.refusals };
+    }
     input = result.state;
   }
 }
@@ -190,26 +198,40 @@ function completed({ transcript }: HopParts, hop: HopState, pass: Extract<Pass, 
   return { type: "completed", output, items: toJsonItems(pass.history.slice(transcript.length)), contextTokens: hop.contextTokens };
 }
 
-/** True when every pending call has a decision and was told it; the SDK then goes on in process. */
-function decide(state: SdkState, interruptions: readonly RunToolApprovalItem[], decisions: ReadonlyMap<string, Decision>): boolean {
+/** True when a pending call has a decision and was told it; the SDK then goes on in process. */
+async function decide(state: SdkState, interruptions: readonly RunToolApprovalItem[], decisions: HopDecisions): Promise<boolean> {
   let any = false;
   for (const item of interruptions) {
-    const decision = decisions.get(toApproval(item).callId);
-    if (decision === undefined) continue;
+    const decided = await decisions.of(callOf(item));
+    if (decided === undefined) continue;
     any = true;
-    if (decision.approve) state.approve(item);
-    else state.reject(item, decision.message === undefined ? {} : { message: decision.message });
+    const message = decided.timedOut === true ? TIMED_OUT : decided.reason;
+    if (decided.approve) state.approve(item);
+    else state.reject(item, message === undefined ? {} : { message });
   }
   return any;
 }
 
-function toApproval(item: RunToolApprovalItem): Approval {
+/** What the model is told in place of a result. */
+const TIMED_OUT = "Nobody decided on this call in time, so it was not run.";
+
+function callOf(item: RunToolApprovalItem): CallInQuestion {
   const raw = item.rawItem;
+  const callId = "callId" in raw && typeof raw.callId === "string" ? raw.callId : (raw.id ?? "");
+  return { callId, tool: item.name ?? "", arguments: item.arguments ?? "" };
+}
+
+function toApproval(item: RunToolApprovalItem, decisions: HopDecisions): Approval {
+  const { callId, tool: name, arguments: args } = callOf(item);
+  const tool = decisions.toolOf(callId);
+  const parametersJson = JSON.stringify(tool?.parameters);
   return {
-    callId: "callId" in raw && typeof raw.callId === "string" ? raw.callId : (raw.id ?? ""),
-    tool: item.name ?? "",
+    callId,
+    tool: name,
     agent: item.agent.name,
-    arguments: cut(item.arguments ?? "", LIMITS.eventPreviewChars),
+    arguments: cut(args, LIMITS.approvalArgumentsChars),
+    ...(parametersJson === undefined || parametersJson.length > LIMITS.approvalArgumentsChars ? {} : { parametersJson }),
+    ...(tool === undefined ? {} : policyOf(tool).approval),
   };
 }
 

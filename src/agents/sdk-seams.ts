@@ -27,7 +27,11 @@ export function installSeams(): void {
     const tools = await getAllTools.apply(this, args);
     const scope = currentScope();
     if (scope === undefined) return tools;
-    for (const tool of tools) if (tool.type === "function" && policyOf(tool).repeats === "allowed") scope.frame.repeatable.add(tool.name);
+    for (const tool of tools) {
+      if (tool.type !== "function") continue;
+      scope.frame.tools.set(tool.name, tool);
+      if (policyOf(tool).repeats === "allowed") scope.frame.repeatable.add(tool.name);
+    }
     return scope.hop.secondChance.tools === "live" ? tools.map(ledgeredTool) : tools.flatMap(heldTool);
   };
   const run = Runner.prototype.run;

@@ -3,6 +3,7 @@
  * ledger and by the detection of loops.
  */
 import type { FunctionTool } from "@openai/agents";
+import { FleetError } from "../protocol/errors.ts";
 import type { Json } from "../protocol/json.ts";
 
 /** What a `reconcile` function found out about a call whose result was lost. `undefined`: it could not tell either. */
@@ -27,13 +28,25 @@ export interface ToolPolicy {
   readonly onCrash?: "idempotent" | "ask" | { readonly reconcile: (call: LostCall) => Reconciled | Promise<Reconciled> };
   /** `allowed`: calls with the same arguments again and again are what the tool is for, such as asking whether something is ready. */
   readonly repeats?: "allowed";
+  /**
+   * For a tool with `needsApproval`: how long a person has, and what follows when nobody decided. `reject`: the model is told so and goes on.
+   * `fail`: the run ends with APPROVAL_TIMED_OUT. Without it the call waits as long as the run lives.
+   */
+  readonly approval?: { readonly withinMs: number; readonly onTimeout: "reject" | "fail" };
 }
 
 /** A registered symbol, so that the tag is seen across two copies of this package, and survives the SDK's own copies of a tool. */
 const POLICY = Symbol.for("flotilla.toolPolicy");
 
-/** A copy of `tool` that carries the policy, beside what it carried before; the given tool stays untouched. */
+/** A copy of `tool` that carries the policy, beside what it carried before; the given tool stays untouched. @throws FleetError AGENT_INVALID */
 export function toolPolicy<T extends { readonly type: "function"; readonly [POLICY]?: ToolPolicy }>(tool: T, policy: ToolPolicy): T {
+  const withinMs = policy.approval?.withinMs;
+  if (withinMs !== undefined && (!Number.isSafeInteger(withinMs) || withinMs < 1)) {
+    throw new FleetError("AGENT_INVALID", `Expected approval.withinMs to be whole milliseconds above 0; got ${withinMs}.`, {
+      at: "toolPolicy",
+      remedy: "leave `approval` out for a call that may wait as long as its run lives",
+    });
+  }
   return { ...tool, [POLICY]: { ...tool[POLICY], ...policy } };
 }
 

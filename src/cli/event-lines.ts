@@ -73,6 +73,10 @@ function describeState(event: StateEvent): string {
     }
     case "loop.detected":
       return `goes round in circles: ${event.loop.cycle.map((name) => oneLine(name, 40)).join(" → ")}, more than ${event.loop.rounds} times in a row`;
+    case "approval.decided":
+      return describeDecision(event);
+    case "approval.refused":
+      return `the decision on ${event.tool} (${event.callId})${byWhom(event.by)} does not count: ${oneLine(event.why, 200)}`;
     case "run.resumed":
       return `resumed: ${oneLine(event.because, PREVIEW_CHARS)}`;
     case "run.retrying":
@@ -100,6 +104,17 @@ function describeState(event: StateEvent): string {
 
 export const describePause = ({ scope, by, reason }: Pause): string =>
   `paused${scope === "run" ? "" : ` with its ${scope}`} by ${oneLine(by, 64)}${reason === undefined ? "" : `: ${oneLine(reason, 200)}`}`;
+
+function describeDecision(event: Extract<RunEvent, { type: "approval.decided" }>): string {
+  const call = `${event.tool} (${event.callId})`;
+  if (event.timedOut === true) return `nobody decided on ${call} in time`;
+  const what = `${event.approve ? "approved" : "rejected"}${event.always === true ? " from now on" : ""}`;
+  const edited = event.arguments === undefined ? "" : `, with ${oneLine(event.arguments, PREVIEW_CHARS)}`;
+  const reason = event.reason === undefined ? "" : `: ${oneLine(event.reason, 200)}`;
+  return `${call} ${what}${byWhom(event.by)}${event.standing === undefined ? "" : ", as decided before"}${edited}${reason}`;
+}
+
+const byWhom = (by: string | undefined): string => (by === undefined ? "" : ` by ${oneLine(by, 64)}`);
 
 const describeError = (error: { readonly code: string; readonly message: string } | undefined): string =>
   error === undefined ? "" : `: ${error.code} ${oneLine(error.message, 200)}`;

@@ -3,6 +3,7 @@ import { Command, CommanderError } from "commander";
 import { FleetError, isFleetError } from "../protocol/errors.ts";
 import { RELEASE } from "../release.ts";
 import { addConversations } from "./commands/conversations.ts";
+import { addApprovals } from "./commands/approvals.ts";
 import { addDemo } from "./commands/demo.ts";
 import { addDev } from "./commands/dev.ts";
 import { addDoctor } from "./commands/doctor.ts";
@@ -24,6 +25,7 @@ const COMMANDS: readonly AddCommand[] = [
   addRuns,
   addConversations,
   addFailures,
+  addApprovals,
   addPause,
   addResume,
   addWorker,

@@ -91,8 +91,8 @@ function drawLine({ origin, tools, model, continuedAs, children = [] }: RunInfo)
 function drawOpen(run: RunInfo): string[] {
   const approvals = run.approvals.flatMap((call) => [
     `waits for a person: ${call.tool}(${oneLine(call.arguments, 200)})`,
-    `  flotilla runs approve ${run.runId} ${call.callId}`,
-    `  flotilla runs reject ${run.runId} ${call.callId}`,
+    `  flotilla approvals approve ${run.runId} ${call.callId}`,
+    `  flotilla approvals reject ${run.runId} ${call.callId}`,
   ]);
   // While an attempt runs, an open intent is only a tool at work.
   const unknown =

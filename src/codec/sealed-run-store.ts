@@ -7,7 +7,7 @@ import type { Attempt, BeginReply, Fact, Outcome, RejectedEntry, StepReply } fro
 import type { Resolution, ResolveReply } from "../protocol/people.ts";
 import type { Pause } from "../protocol/run.ts";
 import type { RunStore } from "../protocol/run-store.ts";
-import type { Decision } from "../protocol/run.ts";
+import type { Decided } from "../protocol/run.ts";
 import type { HopSnapshot, Recording, Seed } from "../protocol/seed.ts";
 import type { Submission, SubmitReply } from "../protocol/submission.ts";
 import type { PayloadCodec } from "./payload-codec.ts";
@@ -15,6 +15,7 @@ import { createSealedConversations, openTurns, sealStep } from "./sealed-convers
 import {
   type Change,
   mapApproval,
+  mapDecided,
   mapDecision,
   mapError,
   mapEvent,
@@ -46,8 +47,10 @@ export function createSealedRunStore(store: RunStore, codec: PayloadCodec): RunS
     end: (command) => store.end({ ...command, outcome: sealOutcome(codec, command.runId, command.outcome) }),
     resolve: async (runId, callId, resolution, retentionMs) =>
       openReply(codec, await store.resolve(runId, callId, sealResolution(codec, runId, callId, resolution), retentionMs)),
-    decide: async (runId, callId, decision) =>
-      openReply(codec, await store.decide(runId, callId, mapDecision(decision, callId, sealing(codec, runId)))),
+    decide: async (runId, callId, command) => {
+      const decision = mapDecision(command.decision, callId, sealing(codec, runId));
+      return openReply(codec, await store.decide(runId, callId, { ...command, decision }));
+    },
     ...sealedPauses(store, codec),
     async get(runId) {
       const info = await store.get(runId);
@@ -123,8 +126,8 @@ function openSnapshot(codec: PayloadCodec, snapshot: HopSnapshot): HopSnapshot {
   };
 }
 
-const mapDecisions = (decisions: ReadonlyMap<string, Decision>, change: Change): Map<string, Decision> =>
-  new Map([...decisions].map(([callId, decision]) => [callId, mapDecision(decision, callId, change)]));
+const mapDecisions = (decisions: ReadonlyMap<string, Decided>, change: Change): Map<string, Decided> =>
+  new Map([...decisions].map(([callId, decided]) => [callId, mapDecided(decided, change)]));
 
 const openJournal = (codec: PayloadCodec, runId: string, entries: ReadonlyMap<string, string>): Map<string, string> =>
   new Map([...entries].map(([key, value]) => [key, openEntry(codec, runId, key, value)]));
@@ -230,6 +233,9 @@ function sealOutcome(codec: PayloadCodec, runId: string, outcome: Outcome): Outc
       return {
         ...outcome,
         ...(outcome.approvals === undefined ? {} : { approvals: outcome.approvals.map((approval) => mapApproval(approval, change)) }),
+        ...(outcome.refusals === undefined
+          ? {}
+          : { refusals: outcome.refusals.map(({ callId, why }) => ({ callId, why: change.text(why, `refusal:${callId}`) })) }),
         ...(outcome.error === undefined ? {} : { error: mapError(outcome.error, change) }),
       };
     case "retry":

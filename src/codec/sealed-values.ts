@@ -5,7 +5,7 @@
 import { isFleetError } from "../protocol/errors.ts";
 import type { RunEvent } from "../protocol/events.ts";
 import type { Json } from "../protocol/json.ts";
-import type { Approval, Decision, Intent, RunErrorInfo, RunInfo, TrippedGuardrail } from "../protocol/run.ts";
+import type { Approval, Decided, Decision, Intent, RunErrorInfo, RunInfo, TrippedGuardrail } from "../protocol/run.ts";
 import { isSealed, notSealed, type PayloadCodec } from "./payload-codec.ts";
 
 /** What is done to the values of one run. */
@@ -94,10 +94,27 @@ export const mapIntent = (intent: Intent, change: Change): Intent => ({
 export const mapApproval = (approval: Approval, change: Change): Approval => ({
   ...approval,
   arguments: change.text(approval.arguments, `approval:${approval.callId}`),
+  ...(approval.parametersJson === undefined
+    ? {}
+    : { parametersJson: change.text(approval.parametersJson, `approval:${approval.callId}:parameters`) }),
 });
 
-export const mapDecision = (decision: Decision, callId: string, change: Change): Decision =>
-  decision.message === undefined ? decision : { ...decision, message: change.text(decision.message, `decision:${callId}`) };
+/** Who, why and with which arguments: in a decision, in its record and in its event. */
+export function mapDecision<D extends Pick<Decision, "by" | "reason" | "arguments">>(decision: D, callId: string, change: Change): D {
+  const { by, reason, arguments: args } = decision;
+  return {
+    ...decision,
+    ...(by === undefined ? {} : { by: change.text(by, `decision:${callId}:by`) }),
+    ...(reason === undefined ? {} : { reason: change.text(reason, `decision:${callId}`) }),
+    ...(args === undefined ? {} : { arguments: change.text(args, `decision:${callId}:arguments`) }),
+  };
+}
+
+export function mapDecided(decided: Decided, change: Change): Decided {
+  const { callId, refused } = decided;
+  const mapped = mapDecision(decided, callId, change);
+  return refused === undefined ? mapped : { ...mapped, refused: { ...refused, why: change.text(refused.why, `refusal:${callId}`) } };
+}
 
 const mapGuardrail = (guardrail: TrippedGuardrail, change: Change): TrippedGuardrail =>
   guardrail.info === undefined ? guardrail : { ...guardrail, info: change.json(guardrail.info, "error.guardrail.info") };
@@ -122,6 +139,7 @@ export function mapInfo(info: RunInfo, change: Change): RunInfo {
     openIntents: info.openIntents.map((intent) => mapIntent(intent, change)),
     approvals: info.approvals.map((approval) => mapApproval(approval, change)),
     ...(info.pause === undefined ? {} : { pause: mapPause(info.pause, change) }),
+    decisions: info.decisions.map((decided) => mapDecided(decided, change)),
     ...(info.error === undefined ? {} : { error: mapError(info.error, change) }),
   };
 }
@@ -144,6 +162,14 @@ export function mapEvent(event: RunEvent, change: Change): RunEvent {
         ...event,
         ...(event.approvals === undefined ? {} : { approvals: event.approvals.map((approval) => mapApproval(approval, change)) }),
         ...(event.error === undefined ? {} : { error: mapError(event.error, change) }),
+      };
+    case "approval.decided":
+      return mapDecision(event, event.callId, change);
+    case "approval.refused":
+      return {
+        ...event,
+        why: change.text(event.why, `refusal:${event.callId}`),
+        ...(event.by === undefined ? {} : { by: change.text(event.by, `decision:${event.callId}:by`) }),
       };
     case "run.retrying":
     case "run.failed":

@@ -8,11 +8,12 @@ import { GONE_AFTER_MS } from "../protocol/registry.ts";
 import type { Retention } from "../protocol/retention.ts";
 import { isFinal, type RunErrorInfo, type RunInfo, type RunResult } from "../protocol/run.ts";
 import type { PauseNote, PauseReply, ResumeReply } from "../protocol/pause.ts";
-import type { CancelReply, ResolveReply } from "../protocol/people.ts";
+import type { CancelReply } from "../protocol/people.ts";
 import type { LiveText, RunStore } from "../protocol/run-store.ts";
 import type { WakeQueue } from "../protocol/wake-queue.ts";
 import { reach } from "./backend.ts";
 import { createBell } from "./bell.ts";
+import { type ApproveOptions, decideCall, type RejectOptions, settleReply } from "./decide.ts";
 import { EVENTS_PER_READ, type FollowOptions, follow, requireRun } from "./follow.ts";
 import { parsePauseNote } from "./pause-scopes.ts";
 import type { Draft, ForkOptions, ReplayOptions, RetryOptions, SecondChances } from "./second-chances.ts";
@@ -68,8 +69,10 @@ export interface RunHandle<A extends FleetTypes = FleetTypes> {
   resume(): Promise<Resumed>;
   /** Says what became of a call whose effect is unknown; without a call, of a diverged replay or a loop. */
   resolve(callId: string | undefined, resolution: HandleResolution): Promise<void>;
-  approve(callId: string, message?: string): Promise<void>;
-  reject(callId: string, message?: string): Promise<void>;
+  /** Lets a waiting tool call run, with `arguments` in place of the model's where given. @throws FleetError DECISION_NOT_OPEN, INPUT_INVALID, … */
+  approve(callId: string, options?: ApproveOptions): Promise<void>;
+  /** Refuses a waiting tool call; the model is told the reason. @throws FleetError as `approve` */
+  reject(callId: string, options?: RejectOptions): Promise<void>;
   /**
    * Carries a run on that ended without an output, from the hop that failed: what that hop paid for is kept. A run is carried on once: again
    * answers with the same run. @throws FleetError RUN_LIVE, RUN_COMPLETED, RUN_EXPIRED, HOP_UNRECORDED and those of submit.
@@ -103,13 +106,6 @@ export function createRunHandle<A extends FleetTypes = FleetTypes>(deps: RunDeps
   const handleOf = async (draft: Promise<Draft>): Promise<RunHandle<A>> => createRunHandle<A>(deps, await accept(await draft));
 
   const result = async (options: WaitOptions = {}): Promise<RunResult> => resultOf(store, await waitForEnd(deps, id, options));
-  const settle = async (reply: Promise<ResolveReply>): Promise<void> => {
-    const settled = await reach(reply);
-    if (settled.status === "unknown") await requireRun(store, id);
-    if (settled.status === "not-open") throw notOpen(settled.info);
-    // What cannot be added now is offered again by the reconciler (I3).
-    if (settled.status === "resolved" && settled.next !== undefined) await queue.add([settled.next]).catch(() => undefined);
-  };
 
   /** A reply about a run that is there. */
   const known = async <R extends { readonly status: string }>(asked: Promise<R>): Promise<Exclude<R, { readonly status: "unknown" }>> => {
@@ -148,9 +144,9 @@ export function createRunHandle<A extends FleetTypes = FleetTypes>(deps: RunDeps
       if (reply.next !== undefined) await queue.add([reply.next]).catch(() => undefined);
       return { status: reply.status };
     },
-    resolve: (callId, resolution) => settle(store.resolve(id, callId, storedResolution(resolution), retentionMs)),
-    approve: (callId, message) => settle(store.decide(id, callId, { approve: true, ...(message === undefined ? {} : { message }) })),
-    reject: (callId, message) => settle(store.decide(id, callId, { approve: false, ...(message === undefined ? {} : { message }) })),
+    resolve: (callId, resolution) => settleReply(deps, id, store.resolve(id, callId, storedResolution(resolution), retentionMs)),
+    approve: (callId, options = {}) => decideCall(deps, id, callId, true, options),
+    reject: (callId, options = {}) => decideCall(deps, id, callId, false, options),
     retry: (options = {}) => handleOf(secondChances.retry(id, options)),
     replay: (options = {}) => handleOf(secondChances.replay(id, options)),
     fork: (options) => handleOf(secondChances.fork(id, options)),
@@ -237,19 +233,6 @@ async function* textOf(events: AsyncIterable<FollowedEvent>): AsyncGenerator<str
 function storedResolution(resolution: HandleResolution): Parameters<RunStore["resolve"]>[2] {
   if (resolution.type !== "ran") return resolution;
   return { type: "ran", resultJson: encodeJson(resolution.result, { at: "result", maxBytes: LIMITS.stepBytes }) };
-}
-
-function notOpen(info: RunInfo): FleetError {
-  const open = [...info.openIntents, ...info.approvals].map(({ callId }) => callId);
-  const waits = open.length === 0 ? "nothing waits for a decision" : `open are ${open.join(", ")}`;
-  return new FleetError(
-    "DECISION_NOT_OPEN",
-    `Run ${info.runId} is ${info.status}${info.suspension === undefined ? "" : ` (${info.suspension})`}; ${waits}.`,
-    {
-      at: info.runId,
-      remedy: `see what is open with \`flotilla runs show ${info.runId}\``,
-    },
-  );
 }
 
 const waitAborted = (id: string, how: string): FleetError =>

@@ -2,7 +2,6 @@
  * Puts runs into the fleet. A submit that was answered is durable: the store holds the run before its wake is offered to a queue,
  * and a wake that could not be offered is found by the reconciler (I3).
  */
-import { monotonicFactory } from "ulid";
 import { type Clock, inTime } from "../clock.ts";
 import { FleetError, isFleetError } from "../protocol/errors.ts";
 import { agentNameSchema } from "../protocol/ids.ts";
@@ -18,10 +17,12 @@ import { reach } from "./backend.ts";
 import { type CancelFilter, cancelMany, type CancelledMany, countCancellable } from "./cancel-many.ts";
 import { closestFirst } from "./closest.ts";
 import { type Conversations, createConversations } from "./conversations.ts";
+import { type ApprovalPage, type ApprovalQuery, listApprovals } from "./list-approvals.ts";
 import { countTenant, removeRun, removeTenant, type TenantCount, type TenantRemoval } from "./remove-runs.ts";
 import { pauseScope, resumeScope, type ScopePaused, type ScopeResumed } from "./pause-scopes.ts";
 import { type Retried, retryMany } from "./retry-many.ts";
 import { createRunHandle, type RunDeps, type RunHandle } from "./run-handle.ts";
+import { runIds } from "./run-ids.ts";
 import { createSecondChances, type Draft, type RetryOptions } from "./second-chances.ts";
 import { draftSubmission, type SubmitOptions } from "./submission.ts";
 import type { AgentName, FleetTypes, InputOf } from "./types.ts";
@@ -70,6 +71,8 @@ export interface RunProducer<A extends FleetTypes = FleetTypes> {
   submitMany(requests: Iterable<RunRequest<A>> | AsyncIterable<RunRequest<A>>): AsyncIterable<Submitted<A>>;
   /** Attaches to a run by its id, without asking whether it is there. */
   run(id: string): RunHandle<A>;
+  /** What waits for a person's decision, from an index of such runs. */
+  approvals(query?: ApprovalQuery): Promise<ApprovalPage>;
   /** Deletes a run that is over, with all that is kept of it. @throws FleetError RUN_UNKNOWN, RUN_LIVE, BACKEND_UNREACHABLE. */
   remove(id: string): Promise<void>;
   /** Deletes all runs and conversations of a tenant that are over, in batches; `live` says how many runs were left because they are not. */
@@ -140,6 +143,7 @@ export function createRunProducer<A extends FleetTypes = FleetTypes>(deps: RunPr
   return {
     conversations: createConversations(store, defaults.tenant),
     run,
+    approvals: (query = {}) => listApprovals(store, query),
     remove: (id) => removeRun(deps, id),
     removeTenant: (tenant) => removeTenant(deps, tenant),
     countTenant: (tenant) => countTenant(store, tenant),
@@ -276,22 +280,4 @@ function unknownAgent(agent: string, known: readonly string[], path: string): Fl
       remedy: `use ${JSON.stringify(names[0])}, or start a worker whose fleet has ${JSON.stringify(agent)}`,
     },
   );
-}
-
-function runIds(clock: Clock): () => string {
-  const nextUlid = monotonicFactory(randomFraction());
-  return () => `r0-${nextUlid(clock.nowMs()).toLowerCase()}`;
-}
-
-/** Cryptographic randomness from a pool: the library's own source asks the kernel for every character. */
-function randomFraction(): () => number {
-  const pool = new Uint32Array(1_024);
-  let next = pool.length;
-  return () => {
-    if (next === pool.length) {
-      crypto.getRandomValues(pool);
-      next = 0;
-    }
-    return (pool[next++] ?? 0) / 2 ** 32;
-  };
 }

@@ -112,7 +112,7 @@ export function createSecondChances({ store, defaults }: SecondChancesDeps): Sec
       const mode = tools ?? source.info.tools ?? "live";
       const journal = takenOver(source, (key) => key !== source.rejectedKey && !key.startsWith("x:"));
       const intents = mode === "live" ? source.info.openIntents : [];
-      return draft(source, "retry", { agent: source.agent, tools: mode, journal, decisions: source.decisions, intents });
+      return draft(source, "retry", { agent: source.agent, tools: mode, journal, decisions: askedAnew(source), intents });
     },
     async replay(id, options) {
       const { tools = "recorded", tenant, input, context } = parseOptions(replayOptionsSchema, options);
@@ -134,6 +134,12 @@ export function createSecondChances({ store, defaults }: SecondChancesDeps): Sec
       return draft(source, "fork", { ...shared, intents: tools === "live" ? known : [], ...(model === undefined ? {} : { model }) });
     },
   };
+}
+
+/** The calls whose deadline ended the source are put to people again. What was timed out earlier was told to the model, and stands. */
+function askedAnew({ info, decisions }: HopSnapshot): Seed["decisions"] {
+  if (info.error?.code !== "APPROVAL_TIMED_OUT") return decisions;
+  return new Map([...decisions].filter(([, { timedOut, atMs }]) => timedOut !== true || atMs !== info.finishedAtMs));
 }
 
 interface Taken {

@@ -5,7 +5,7 @@ import type { Priority, WakeJob } from "./job.ts";
 import type { Json } from "./json.ts";
 import type { Origin, ToolMode } from "./origin.ts";
 import type { Retention } from "./retention.ts";
-import type { Approval, Decision, FinalStatus, Intent, Loop, RunErrorInfo, RunStatus, Suspension, Usage } from "./run.ts";
+import type { Approval, Decided, FinalStatus, Intent, Loop, RunErrorInfo, RunStatus, Suspension, Usage } from "./run.ts";
 
 /** Which code of an agent an attempt runs. */
 export interface AgentBuild {
@@ -66,8 +66,8 @@ export interface Attempt {
   /** True when this hop may have journal entries to replay. */
   readonly hasJournal: boolean;
   readonly openIntents: readonly Intent[];
-  /** By call id; recorded by `decide`. */
-  readonly decisions: ReadonlyMap<string, Decision>;
+  /** By call id: those that stand. */
+  readonly decisions: ReadonlyMap<string, Decided>;
   readonly conversation?: string;
   /** What an earlier hop of this run noted for the later ones (`conversationJson` of `handed-off`). */
   readonly conversationJson?: string;
@@ -121,6 +121,11 @@ export type IntentReply =
   | { readonly status: "superseded" }
   | { readonly status: "stop"; readonly stop: StopReason };
 
+export interface Refusal {
+  readonly callId: string;
+  readonly why: string;
+}
+
 interface Settled {
   /** Appended to the transcript. */
   readonly itemsJson?: string;
@@ -159,6 +164,10 @@ export type Outcome =
       readonly suspension: Suspension;
       readonly untilMs?: number;
       readonly approvals?: readonly Approval[];
+      /** Decisions that this worker does not accept: they go into the history, and their calls wait again. */
+      readonly refusals?: readonly Refusal[];
+      /** The approvals are to be announced, by this worker or by whoever looks later. */
+      readonly announce?: true;
       readonly error?: RunErrorInfo;
       /** Of the suspension `loop`. */
       readonly loop?: Loop;

@@ -7,6 +7,7 @@ export const ERRORS = {
   AGENT_CHANGED: "The agent's version changed under the run, and its policy is to fail then.",
   AGENT_FAILED: "The agent's own code failed, again and again.",
   AGENT_UNKNOWN: "No worker has ever announced an agent of this name.",
+  APPROVAL_TIMED_OUT: "Nobody decided on a tool call in time, and its policy ends the run then.",
   AGENT_INVALID: "The fleet's map of agents holds something that cannot run.",
   BACKEND_UNREACHABLE: "Redis did not answer.",
   CONTEXT_NOT_SERIALISABLE: "The run's context holds a value that JSON cannot carry.",

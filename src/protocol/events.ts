@@ -71,6 +71,30 @@ export const runEventSchema = z.discriminatedUnion("type", [
   }),
   /** Comes before the run is suspended or failed for it. */
   z.object({ type: z.literal("loop.detected"), ...at, loop: loopSchema }),
+  /** By a person, or by the tool's policy when nobody did in time. `standing`: an earlier `always` decision, on that call, was applied. */
+  z.object({
+    type: z.literal("approval.decided"),
+    ...at,
+    callId: z.string(),
+    tool: z.string(),
+    approve: z.boolean(),
+    by: z.string().optional(),
+    reason: z.string().optional(),
+    /** The arguments the call runs with, where they are not the model's. */
+    arguments: z.string().optional(),
+    always: z.literal(true).optional(),
+    timedOut: z.literal(true).optional(),
+    standing: z.string().optional(),
+  }),
+  /** A worker did not accept the decision: the call waits again. */
+  z.object({
+    type: z.literal("approval.refused"),
+    ...at,
+    callId: z.string(),
+    tool: z.string(),
+    by: z.string().optional(),
+    why: z.string(),
+  }),
   z.object({ type: z.literal("run.resumed"), ...at, because: z.string() }),
   z.object({ type: z.literal("run.retrying"), ...at, notBeforeMs: z.int(), error: runErrorSchema }),
   z.object({ type: z.literal("attempt.released"), ...at }),

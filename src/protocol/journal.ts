@@ -2,7 +2,8 @@
  * What a journal's keys and entries tell whoever does not run agents: producers make new runs out of them. The agents' side, which writes them,
  * is `src/agents/journal-entry.ts`.
  *
- * Keys: `m:<frame>:<n>` for the n-th model call of a frame (one frame is one SDK run, `0` the hop's own), `t:<callId>` for a tool call.
+ * Keys: `m:<frame>:<n>` for the n-th model call of a frame (one frame is one SDK run, `0` the hop's own), `t:<callId>` for a tool call,
+ * `a:<callId>…` for a person's decision on it that a worker accepted.
  */
 import { z } from "zod";
 
@@ -17,7 +18,7 @@ export function topCallOf(key: string): number | undefined {
 }
 
 /** Of a call of the hop's own turn. */
-const TOP_CALL_ID = /^t:call_h\d+a\d+t(\d+)_\d+(?:_[0-9a-z]+)?$/;
+const TOP_CALL_ID = /^[at]:call_h\d+a\d+t(\d+)_\d+(?:_[0-9a-z]+)?(?::\d+)?$/;
 
 /** Names one tool call to the outside, in every attempt and in every run that takes it over. */
 export const idempotencyKeyOf = (root: string, callId: string): string => `${root}/${callId}`;

@@ -30,6 +30,12 @@ export const LIMITS = {
   personChars: 128,
   /** Agents and tenants that are paused at once. */
   pausesAtOnce: 1_000,
+  /** Arguments of a call that waits for a person, and the schema they keep to, in characters. */
+  approvalArgumentsChars: 32 * 1024,
+  /** The name of who decided, in characters. */
+  deciderChars: 256,
+  /** Why somebody decided as they did, in characters. */
+  reasonChars: 2_000,
   agentNameChars: 128,
   tenantChars: 128,
   idempotencyKeyChars: 256,
@@ -39,6 +45,8 @@ export const LIMITS = {
   runsPerConversation: 200,
   /** What a conversation holds when a run of it begins, as JSON, in bytes. */
   conversationBytes: 4 * 1024 * 1024,
+  /** Approvals in one page of a list. */
+  listedAtOnce: 1_000,
   /** Runs in one call of submitMany that are sent to Redis together. */
   submitChunk: 200,
   /** Events a run may hold; older ones are trimmed. */

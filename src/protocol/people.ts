@@ -1,6 +1,6 @@
 /** What people say about a run, and what they are answered. */
 import type { WakeJob } from "./job.ts";
-import type { FinalStatus, RunInfo } from "./run.ts";
+import type { Decision, FinalStatus, RunInfo } from "./run.ts";
 
 export type CancelReply =
   /** `follower`: as in EndReply. */
@@ -24,3 +24,11 @@ export type ResolveReply =
   | { readonly status: "resolved"; readonly next: WakeJob | undefined }
   | { readonly status: "not-open"; readonly info: RunInfo }
   | { readonly status: "unknown" };
+
+export interface DecideCommand {
+  /** Made by the client for this decision: the same one sent twice is one decision (I12). */
+  readonly id: string;
+  readonly decision: Decision;
+  /** Given where a decision may only concern this tenant's runs: another's is answered as unknown. */
+  readonly tenant?: string;
+}

@@ -21,11 +21,11 @@ import type { ConversationStore } from "./conversation.ts";
 import type { RunEvent } from "./events.ts";
 import type { WakeJob } from "./job.ts";
 import type { Json } from "./json.ts";
-import type { CancelReply, Resolution, ResolveReply } from "./people.ts";
+import type { CancelReply, DecideCommand, Resolution, ResolveReply } from "./people.ts";
 import type { PauseScope, PauseStore } from "./pause.ts";
 import type { AgentEntry, WorkerEntry } from "./registry.ts";
 import type { Retention } from "./retention.ts";
-import type { Decision, Intent, RunInfo, RunStatus } from "./run.ts";
+import type { Intent, RunInfo, RunStatus } from "./run.ts";
 import type { HopSnapshot, Recording } from "./seed.ts";
 import type { Submission, SubmitReply } from "./submission.ts";
 
@@ -56,10 +56,12 @@ export interface LiveChunk {
 }
 
 export interface ListQuery {
-  readonly status?: RunStatus;
-  readonly tenant?: string;
+  readonly status?: RunStatus | undefined;
+  /** Instead of a status: only runs that wait for a person's decision on a tool call. */
+  readonly suspension?: "approval" | undefined;
+  readonly tenant?: string | undefined;
   /** Newest first; only runs created before this run id. */
-  readonly before?: string;
+  readonly before?: string | undefined;
   readonly limit: number;
   /** Only failed runs of one reason that were not retried. */
   readonly failure?: { readonly code: string; readonly agent: string };
@@ -105,7 +107,10 @@ export interface RunStore extends PauseStore {
 
   cancel(runId: string, retentionMs: Retention): Promise<CancelReply>;
   resolve(runId: string, callId: string | undefined, resolution: Resolution, retentionMs: Retention): Promise<ResolveReply>;
-  decide(runId: string, callId: string, decision: Decision): Promise<ResolveReply>;
+  /** Write-once. A question whose deadline has passed is not open any more, even before `look` has settled it. */
+  decide(runId: string, callId: string, command: DecideCommand): Promise<ResolveReply>;
+  /** The open approvals of this wake were announced: `look` need not have it tried again. */
+  announced(runId: string, wake: number): Promise<void>;
 
   get(runId: string): Promise<RunInfo | undefined>;
   /** The output of a completed run. */
@@ -127,7 +132,7 @@ export interface RunStore extends PauseStore {
   due(limit: number): Promise<DueReply>;
   /** Takes the runs that only wait for their turn out of a page of due ones. A store without it has each looked at. */
   glance?(runIds: readonly string[]): Promise<{ readonly rest: readonly string[]; readonly waiting: readonly WakeJob[] }>;
-  /** Repairs one run: resumes one whose turn in its conversation has come, re-offers a queued one, takes a dead attempt's run back, resumes a lane, expires a deadline. */
+  /** Repairs one run: resumes one whose turn in its conversation has come, re-offers a queued one, takes a dead attempt's run back, resumes a lane, expires a deadline, times an approval out. */
   look(runId: string, policy: { readonly retentionMs: Retention; readonly maxDeaths: number }): Promise<WakeJob | undefined>;
   /**
    * Takes runs back whose process is known to be dead, as `look` does when a lease is over: a death is counted, the run is queued or given up.

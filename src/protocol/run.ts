@@ -3,6 +3,7 @@ import { z } from "zod";
 import { agentNameSchema, conversationIdSchema, idempotencyKeySchema, queueNameSchema, runIdSchema, tenantSchema } from "./ids.ts";
 import { prioritySchema } from "./job.ts";
 import { jsonSchema } from "./json.ts";
+import { LIMITS } from "./limits.ts";
 import { childSchema, originSchema, toolModeSchema } from "./origin.ts";
 
 export const FINAL_STATUSES = ["completed", "failed", "blocked", "refused", "cancelled", "expired"] as const;
@@ -66,12 +67,64 @@ export const approvalSchema = z.strictObject({
   callId: z.string().min(1),
   tool: z.string().min(1),
   agent: z.string(),
+  /** As the model gave them; cut only where they are longer than `LIMITS.approvalArgumentsChars`. */
   arguments: z.string(),
+  /** JSON Schema of the arguments, as text: what edited arguments must keep to. Absent where the tool has none, or a very long one. */
+  parametersJson: z.string().optional(),
+  /** How long a person has, and what follows when nobody decided. Absent: as long as the run lives. */
+  withinMs: z.int().positive().optional(),
+  onTimeout: z.enum(["reject", "fail"]).optional(),
+  /** By the store's clock, stamped when the question is parked. */
+  requestedAtMs: z.int().optional(),
+  deadlineAtMs: z.int().optional(),
 });
 export type Approval = z.infer<typeof approvalSchema>;
 
-export const decisionSchema = z.strictObject({ approve: z.boolean(), message: z.string().max(2_000).optional() });
+/** An approval as an event tells it: without the schema, which stands in the record. */
+export const toldApproval = ({ parametersJson: _schema, ...told }: Approval): Approval => told;
+
+/** An open question with the run it belongs to. */
+export interface ApprovalRequest extends Approval {
+  readonly runId: string;
+  readonly tenant: string;
+}
+
+/** What a person says about a tool call that waits. */
+export const decisionSchema = z.strictObject({
+  approve: z.boolean(),
+  /** Who decides. */
+  by: z.string().min(1).max(LIMITS.deciderChars).optional(),
+  /** Why. The model is told it where the call is rejected. */
+  reason: z.string().max(LIMITS.reasonChars).optional(),
+  /** Approved with these arguments, as JSON text, in place of the model's. */
+  arguments: z.string().max(LIMITS.approvalArgumentsChars).optional(),
+  /** Stands for every later call of the tool in this run. */
+  always: z.literal(true).optional(),
+});
 export type Decision = z.infer<typeof decisionSchema>;
+
+/** A decision as it is kept with the run, write-once. */
+export const decidedSchema = z.strictObject({
+  callId: z.string(),
+  /** Empty where a person let a loop go on; `callId` is the loop's then. */
+  tool: z.string(),
+  agent: z.string(),
+  atMs: z.int(),
+  approve: z.boolean(),
+  by: z.string().optional(),
+  reason: z.string().optional(),
+  arguments: z.string().optional(),
+  always: z.literal(true).optional(),
+  /** Nobody decided in time: the tool's policy did. */
+  timedOut: z.literal(true).optional(),
+  /** A worker did not accept it, and the call waits again: who said it may not decide this, or the arguments are not the tool's. */
+  refused: z.strictObject({ atMs: z.int(), why: z.string() }).optional(),
+});
+export type Decided = z.infer<typeof decidedSchema>;
+
+/** By call id, without those that were refused. */
+export const standingDecisions = (decisions: readonly Decided[]): Map<string, Decided> =>
+  new Map(decisions.filter(({ refused }) => refused === undefined).map((decided) => [decided.callId, decided]));
 
 /** Where a guardrail stands: before the agent's input, behind its output, around a tool's call. */
 export const guardrailKindSchema = z.enum(["input", "output", "tool-input", "tool-output"]);
@@ -177,10 +230,17 @@ export const runInfoSchema = z.strictObject({
   openIntents: z.array(intentSchema),
   /** Tool calls that await a person's decision. */
   approvals: z.array(approvalSchema),
+  /** What was decided on tool calls, oldest first; decisions that a worker refused among them. */
+  decisions: z.array(decidedSchema),
+  /** Only while the fleet's `onApprovalRequested` has still to be told of the open approvals: when it is tried again. */
+  announceAtMs: z.int().optional(),
   /** The reason of a failed, blocked or refused run, or of the last retry or suspension. */
   error: runErrorSchema.optional(),
 });
 export type RunInfo = z.infer<typeof runInfoSchema>;
+
+export const requestsOf = ({ runId, tenant, approvals }: RunInfo): ApprovalRequest[] =>
+  approvals.map((approval) => ({ runId, tenant, ...approval }));
 
 /** How a run ended. `output` is text for an agent without `outputType`, else the validated value. */
 export type RunResult<Output = unknown> =

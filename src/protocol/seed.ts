@@ -1,7 +1,7 @@
 /** What a new run takes over from its source, and what a store tells of a source for it. */
 import type { AgentBuild } from "./attempt.ts";
 import type { Origin, ToolMode } from "./origin.ts";
-import type { Decision, Intent, RunInfo } from "./run.ts";
+import type { Decided, Intent, RunInfo } from "./run.ts";
 
 /** A finished tool call of the source, from which the same call of the new run is answered. */
 export interface Recording {
@@ -27,7 +27,7 @@ export interface Seed {
   readonly journal: ReadonlyMap<string, string>;
   /** Calls of that hop whose effect is unknown: the new run asks about them. */
   readonly intents: readonly Intent[];
-  readonly decisions: ReadonlyMap<string, Decision>;
+  readonly decisions: ReadonlyMap<string, Decided>;
   /** The code under which the hop began that goes on. */
   readonly hopBuild?: AgentBuild;
   /** For a retry inside a conversation: what an earlier hop noted of it. */
@@ -51,7 +51,7 @@ export interface HopSnapshot {
   readonly conversationJson: string | undefined;
   readonly hopBuild: AgentBuild | undefined;
   readonly journal: ReadonlyMap<string, string>;
-  readonly decisions: ReadonlyMap<string, Decision>;
+  readonly decisions: ReadonlyMap<string, Decided>;
   readonly root: string;
   readonly settingsJson: string;
   readonly maxHops: number;

@@ -21,15 +21,15 @@ export interface Keys {
   recordings(runId: string): string;
   /** Hash of callId → token, newline, Intent JSON: effects that may have happened. TTL as `run`. Writers: submit, open-intent, record, resolve. */
   intents(runId: string): string;
-  /** Hash of callId → Approval JSON: calls that wait for a person. Deleted at the final state. Writers: end, decide. */
+  /** Hash of callId → Approval JSON: calls that wait for a person. Deleted at the final state. Writers: end, decide, look. */
   approvals(runId: string): string;
-  /** Hash of callId → Decision JSON, write-once. TTL as `run`. Writers: submit, decide. */
+  /** Hash of callId → Decided JSON, write-once; `refused/<n>/<callId>` → one that a worker refused. TTL as `run`. Writers: submit, decide, look, end. */
   decisions(runId: string): string;
   /** Stream, field `e` = RunEvent JSON, trimmed to about 10,000. TTL as `run`. Writer: every run script. */
   events(runId: string): string;
   /** Stream, id = `<offset + 1>-0`, field `t` = text: live text of one turn's attempt. PEXPIRE 15 min. Writer: live text. */
   live(runId: string, turn: number, attempt: number): string;
-  /** Sorted set runId → when to look again (epoch ms): one member per queued, running or lane-suspended run. No TTL: bounded by live runs. Writer: every run script. */
+  /** Sorted set runId → when to look again (epoch ms): one member per queued, running or lane-suspended run, and per run with an approval that has a deadline or is to be announced. No TTL: bounded by live runs. Writer: every run script. */
   dispatch(): string;
   /** Sorted set runId → deadline (epoch ms) of every live run. No TTL: bounded by live runs. Writers: submit, look, final states. */
   timers(): string;
@@ -41,7 +41,7 @@ export interface Keys {
   parked(): string;
   /** Sorted set, all scores 0: scopes that were resumed and may still have parked runs. No TTL: emptied by the reconciler. Writers: resume-scope, pause-scope, parked. */
   resuming(): string;
-  /** Sorted set, all scores 0: `<tenant or *>/<status or *>/<runId>`, four members per run; a failed one that was not retried has two more, with `failed:<code>:<agent>` as status. No TTL: members go with the run. Writers: every move, sweep. */
+  /** Sorted set, all scores 0: `<tenant or *>/<status or *>/<runId>`, four members per run; `approval` stands as a further status of runs that wait for a decision; a failed one that was not retried has two more, with `failed:<code>:<agent>` as status. No TTL: members go with the run. Writers: every move, sweep. */
   index(): string;
   /** String `<runId> <input hash>`: an idempotency key (hashed). PX deadline + 30 days, outlives the run. Writer: submit. */
   idem(tenant: string, idempotencyKey: string): string;

@@ -7,8 +7,8 @@ import { originSchema, toolModeSchema } from "../protocol/origin.ts";
 import {
   type Approval,
   approvalSchema,
-  type Decision,
-  decisionSchema,
+  type Decided,
+  decidedSchema,
   type Intent,
   intentSchema,
   type Pause,
@@ -16,6 +16,7 @@ import {
   type RunInfo,
   runErrorSchema,
   runInfoSchema,
+  standingDecisions,
 } from "../protocol/run.ts";
 import type { AgentBuild, Attempt } from "../protocol/attempt.ts";
 
@@ -69,6 +70,7 @@ export const INFO_FIELDS = [
   "children",
   "build",
   "divergences",
+  "announceAtMs",
 ] as const;
 
 const stringsSchema = z.array(z.string());
@@ -94,12 +96,12 @@ export function parseFields(names: readonly string[], reply: unknown): Record<st
 }
 
 /** The record of a run for people. `fields` without a status means that there is none. */
-export function parseRecord(fields: Fields, intents: unknown, approvals: unknown): RunInfo | undefined {
+export function parseRecord(fields: Fields, intents: unknown, approvals: unknown, decisions: unknown): RunInfo | undefined {
   if (fields["status"] === undefined) return undefined;
   const number = (name: string): number => Number(fields[name] ?? 0);
   const { suspension, idempotencyKey, conversation, worker, error, pause = fields["parkedBy"] } = fields;
   const { recentAgents, origin, tools, model, continuedAs, children, build } = fields;
-  const times = ["startedAtMs", "finishedAtMs", "notBeforeMs"]
+  const times = ["startedAtMs", "finishedAtMs", "notBeforeMs", "announceAtMs"]
     .filter((name) => fields[name] !== undefined)
     .map((name) => [name, number(name)]);
   return runInfoSchema.parse({
@@ -132,6 +134,7 @@ export function parseRecord(fields: Fields, intents: unknown, approvals: unknown
     ...(worker === undefined ? {} : { worker }),
     openIntents: parseIntents(intents),
     approvals: parseApprovals(approvals),
+    decisions: parseDecisions(hashSchema.parse(decisions)),
     ...(error === undefined ? {} : { error: runErrorSchema.parse(JSON.parse(error)) }),
     ...(build === undefined ? {} : { build: parseBuild(build) }),
     ...(fields["divergences"] === undefined ? {} : { divergences: number("divergences") }),
@@ -156,6 +159,7 @@ const parseChildren = (stored: string): unknown[] =>
   });
 
 // Made once: a schema costs more to make than to use, and these are used for every attempt.
+const hashSchema = z.record(z.string(), z.string());
 const nullableTextsSchema = z.array(z.string().nullable());
 const countSchema = z.coerce.number().int();
 const toldSchema = z.object({
@@ -205,7 +209,13 @@ export function parseBegun(
   const { attempts, journaled, conversation, recentAgents, itemsFrom, origin, root, model, hopBuild, ...told } = toldSchema.parse(
     JSON.parse(toldJson),
   );
-  const stored = { contextJson, settingsJson, metadataJson, openIntents: parseIntents(intents), decisions: parseDecisions(decisions) };
+  const stored = {
+    contextJson,
+    settingsJson,
+    metadataJson,
+    openIntents: parseIntents(intents),
+    decisions: standingDecisions(parseDecisions(parseFlat(decisions))),
+  };
   const noted = {
     recentAgents: parseStrings(JSON.parse(recentAgents)),
     ...(conversation === undefined ? {} : { conversation }),
@@ -255,10 +265,29 @@ const parseIntents = (reply: unknown): Intent[] =>
     .map((stored) => intentSchema.parse(JSON.parse(stored.slice(stored.indexOf("\n") + 1))))
     .sort((a, b) => a.openedAtMs - b.openedAtMs);
 
-const parseApprovals = (reply: unknown): Approval[] => parseStrings(reply).map((stored) => approvalSchema.parse(JSON.parse(stored)));
+const parseApprovals = (reply: unknown): Approval[] =>
+  parseStrings(reply)
+    .map((stored) => approvalSchema.parse(JSON.parse(stored)))
+    .sort((a, b) => (a.requestedAtMs ?? 0) - (b.requestedAtMs ?? 0) || a.callId.localeCompare(b.callId, "en", { numeric: true }));
 
-/** A sealed message is longer than the text that a person may write. */
-const storedDecisionSchema = decisionSchema.extend({ message: z.string().optional() });
+/** Minor 0 kept no more than the word and its message, under the call's id; the client's own id of a decision is the store's affair. */
+const storedDecisionSchema = decidedSchema
+  .extend({
+    callId: z.string().optional(),
+    tool: z.string().default(""),
+    agent: z.string().default(""),
+    atMs: z.int().default(0),
+    message: z.string().optional(),
+    id: z.string().optional(),
+  })
+  .transform(({ id: _id, message, ...decided }) => ({ ...(message === undefined ? {} : { reason: message }), ...decided }));
 
-export const parseDecisions = (reply: unknown): Map<string, Decision> =>
-  new Map(Object.entries(parseFlat(reply)).map(([callId, stored]) => [callId, storedDecisionSchema.parse(JSON.parse(stored))]));
+/** Oldest first; of one millisecond, refused ones in the order of their numbers. */
+export const parseDecisions = (fields: Fields): Decided[] =>
+  Object.entries(fields)
+    .sort(([a], [b]) => a.localeCompare(b, "en", { numeric: true }))
+    .map(([field, stored]): Decided => {
+      const { callId = field, ...decided } = storedDecisionSchema.parse(JSON.parse(stored));
+      return { callId, ...decided };
+    })
+    .sort((a, b) => a.atMs - b.atMs);

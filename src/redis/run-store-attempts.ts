@@ -1,6 +1,6 @@
 /** What an attempt does with its run: begin, record, open an intent, end, and hold on. */
 import { z } from "zod";
-import { FINAL_STATUSES, type Loop, runStatusSchema } from "../protocol/run.ts";
+import { FINAL_STATUSES, type Loop, runStatusSchema, toldApproval } from "../protocol/run.ts";
 import type { BeginCommand, BeginReply, EndCommand, EndReply, Fact, Outcome, RenewReply, StepReply } from "../protocol/attempt.ts";
 import type { ConversationStep } from "../protocol/conversation.ts";
 import type { RunStore } from "../protocol/run-store.ts";
@@ -12,6 +12,7 @@ import {
   callForString,
   callForStrings,
   JOURNAL_NET_MS,
+  members,
   retentionArg,
   runCall,
   type ScriptArgs,
@@ -128,12 +129,6 @@ async function journalOfHop({ redis, keys }: StoreContext, runId: string): Promi
   return keys.journal(runId, Number((await answered(redis.hget(keys.run(runId), "hop"))) ?? 0));
 }
 
-/** Members of the outcome's event as JSON text with a comma in front: scripts put time, hop and agent before it. */
-const members = (value: Readonly<Record<string, unknown>>): string => {
-  const json = JSON.stringify(value);
-  return json === "{}" ? "" : `,${json.slice(1, -1)}`;
-};
-
 const stepArgs = ({ turn, drop, summary }: ConversationStep): ScriptArgs => ({
   turn: JSON.stringify(turn),
   turnDrop: drop,
@@ -154,13 +149,8 @@ function outcomeArgs(outcome: Outcome): ScriptArgs {
       const event = members({ arguments: outcome.arguments });
       return { items: itemsJson, context: contextJson, to, queue, replace: replacesTranscript ? "1" : "", conversationJson, event };
     }
-    case "suspended": {
-      const { suspension, untilMs, approvals = [], error } = outcome;
-      const event = members({ suspension, untilMs, approvals: outcome.approvals, error });
-      const flat = JSON.stringify(approvals.flatMap((approval) => [approval.callId, JSON.stringify(approval)]));
-      const told = { error: error === undefined ? "" : JSON.stringify(error), event, ...loopArgs(outcome.loop) };
-      return { suspension, untilMs: untilMs ?? "", approvals: flat, ...told };
-    }
+    case "suspended":
+      return suspendedArgs(outcome);
     case "retry": {
       const { notBeforeMs, error, rejects, misplaced } = outcome;
       const told = { notBeforeMs, error: JSON.stringify(error), event: members({ notBeforeMs, error }) };
@@ -179,4 +169,27 @@ function outcomeArgs(outcome: Outcome): ScriptArgs {
     default:
       return {};
   }
+}
+
+function suspendedArgs({
+  suspension,
+  untilMs,
+  approvals,
+  refusals = [],
+  announce,
+  error,
+  loop,
+}: Extract<Outcome, { type: "suspended" }>): ScriptArgs {
+  const asked = (approvals ?? []).flatMap((approval) => [approval.callId, JSON.stringify(approval), approval.withinMs ?? 0]);
+  return {
+    suspension,
+    untilMs: untilMs ?? "",
+    approvals: JSON.stringify(asked),
+    refusals: JSON.stringify(refusals.flatMap(({ callId, why }) => [callId, JSON.stringify(why)])),
+    announce: announce === true ? "1" : "",
+    error: error === undefined ? "" : JSON.stringify(error),
+    // What is long about a question stands with it; followers are told that there is one.
+    event: members({ suspension, untilMs, approvals: approvals?.map(toldApproval), error }),
+    ...loopArgs(loop),
+  };
 }

@@ -54,6 +54,12 @@ export function runCall(keys: Keys, name: ScriptName, runId: string, args: Scrip
   };
 }
 
+/** The members of an object as JSON text with a comma in front: scripts put time, hop and agent before it. */
+export const members = (value: Readonly<Record<string, unknown>>): string => {
+  const json = JSON.stringify(value);
+  return json === "{}" ? "" : `,${json.slice(1, -1)}`;
+};
+
 const textSchema = z.string();
 
 /** Sends a script that answers with a list of strings. */

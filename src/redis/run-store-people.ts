@@ -4,9 +4,18 @@ import { FINAL_STATUSES } from "../protocol/run.ts";
 import type { Resolution, ResolveReply } from "../protocol/people.ts";
 import type { RunStore } from "../protocol/run-store.ts";
 import { parseWakeJob } from "./record-parse.ts";
-import { answered, callForStrings, JOURNAL_NET_MS, retentionArg, type ScriptArgs, type StoreContext } from "./run-store-context.ts";
+import {
+  answered,
+  callForString,
+  callForStrings,
+  JOURNAL_NET_MS,
+  members,
+  retentionArg,
+  type ScriptArgs,
+  type StoreContext,
+} from "./run-store-context.ts";
 
-export function createPeople(context: StoreContext, get: RunStore["get"]): Pick<RunStore, "cancel" | "resolve" | "decide"> {
+export function createPeople(context: StoreContext, get: RunStore["get"]): Pick<RunStore, "cancel" | "resolve" | "decide" | "announced"> {
   return {
     async cancel(runId, retentionMs) {
       const [status, as] = await callForStrings(context, "cancel", runId, { retentionMs: retentionArg(retentionMs) });
@@ -23,8 +32,12 @@ export function createPeople(context: StoreContext, get: RunStore["get"]): Pick<
       };
       return resolveReply(runId, get, await sendResolve(context, runId, args));
     },
-    async decide(runId, callId, decision) {
-      return resolveReply(runId, get, await callForStrings(context, "decide", runId, { callId, decision: JSON.stringify(decision) }));
+    async decide(runId, callId, { id, decision, tenant = "" }) {
+      const args = { callId, id, decision: members({ id, ...decision }), tenant };
+      return resolveReply(runId, get, await callForStrings(context, "decide", runId, args));
+    },
+    async announced(runId, wake) {
+      await callForString(context, "announced", runId, { wake });
     },
   };
 }

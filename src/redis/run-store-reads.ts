@@ -30,9 +30,9 @@ export function createReads(context: StoreContext): Pick<RunStore, "get" | "outp
 }
 
 /** A run that was swept between the two reads is left out. */
-async function list(context: StoreContext, { status: wanted, failure, tenant, before, limit }: ListQuery): Promise<RunInfo[]> {
+async function list(context: StoreContext, { status: wanted, suspension, failure, tenant, before, limit }: ListQuery): Promise<RunInfo[]> {
   const { redis, keys } = context;
-  const status = failure === undefined ? wanted : failureGroup(failure.code, failure.agent);
+  const status = failure === undefined ? (suspension ?? wanted) : failureGroup(failure.code, failure.agent);
   const newest = before === undefined ? `[${indexMember(tenant, status, AFTER_ALL_IDS)}` : `(${indexMember(tenant, status, before)}`;
   const oldest = `[${indexMember(tenant, status, "")}`;
   const found = await answered(redis.zrevrangebylex(keys.index(), newest, oldest, "LIMIT", 0, limit));
@@ -49,14 +49,15 @@ async function readInfos({ redis, keys }: StoreContext, runIds: readonly string[
     pipeline.hmget(keys.run(runId), ...INFO_FIELDS);
     pipeline.hvals(keys.intents(runId));
     pipeline.hvals(keys.approvals(runId));
+    pipeline.hgetall(keys.decisions(runId));
   }
   const replies = ((await answered(pipeline.exec())) ?? []).map(([error, reply]) => {
     if (error !== null) throw explained(error);
     return reply;
   });
   return runIds.flatMap((_, index) => {
-    const [fields, intents, approvals] = replies.slice(3 * index, 3 * index + 3);
-    return parseRecord(parseFields(INFO_FIELDS, fields), intents, approvals) ?? [];
+    const [fields, intents, approvals, decisions] = replies.slice(4 * index, 4 * index + 4);
+    return parseRecord(parseFields(INFO_FIELDS, fields), intents, approvals, decisions) ?? [];
   });
 }
 

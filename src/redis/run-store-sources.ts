@@ -44,10 +44,10 @@ async function readSnapshot({ redis, keys }: StoreContext, runId: string, hop: n
     return reply;
   });
   const fields = parseFields(SNAPSHOT_FIELDS, record);
-  const info = parseRecord(fields, intents, approvals);
+  const info = parseRecord(fields, intents, approvals, decisions);
   if (info === undefined) return { status: "unknown" };
   const parts = { fields, items: parseStrings(items), hops: hashSchema.parse(hops), journal: hashSchema.parse(journal) };
-  const snapshot = parseSnapshot(info, hop, { ...parts, decisions: Object.entries(hashSchema.parse(decisions)).flat() });
+  const snapshot = parseSnapshot(info, hop, { ...parts, decisions: hashSchema.parse(decisions) });
   return snapshot === undefined ? { status: "unrecorded" } : { status: "found", snapshot };
 }
 

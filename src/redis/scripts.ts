@@ -12,6 +12,7 @@ const RUN_SCRIPTS = [
   "cancel",
   "resolve",
   "decide",
+  "announced",
   "look",
   "take-back",
   "pause",

@@ -1,6 +1,6 @@
 /** What second chances read of a source becomes typed values here. */
 import { z } from "zod";
-import type { RunInfo } from "../protocol/run.ts";
+import { type RunInfo, standingDecisions } from "../protocol/run.ts";
 import type { HopSnapshot, Recording } from "../protocol/seed.ts";
 import { type Fields, INFO_FIELDS, parseBuild, parseDecisions } from "./record-parse.ts";
 
@@ -32,13 +32,7 @@ const hopStartSchema = z.object({ agent: z.string(), from: z.int(), to: z.int(),
 export function parseSnapshot(
   info: RunInfo,
   hop: number,
-  {
-    fields,
-    items,
-    hops,
-    journal,
-    decisions,
-  }: Readonly<Record<"fields" | "hops" | "journal", Fields>> & { items: string[]; decisions: unknown },
+  { fields, items, hops, journal, decisions }: Readonly<Record<"fields" | "hops" | "journal" | "decisions", Fields>> & { items: string[] },
 ): HopSnapshot | undefined {
   const kept = hops[hop];
   // Only the present hop of a run that put nothing out yet is still as it began.
@@ -63,7 +57,7 @@ export function parseSnapshot(
     conversationJson: fields["conversationJson"],
     hopBuild: fields["hopBuild"] === undefined ? undefined : parseBuild(fields["hopBuild"]),
     journal: new Map(Object.entries(journal)),
-    decisions: parseDecisions(decisions),
+    decisions: standingDecisions(parseDecisions(decisions)),
     root: fields["root"] ?? info.runId,
     settingsJson: fields["settings"] ?? "{}",
     maxHops: Number(fields["maxHops"]),

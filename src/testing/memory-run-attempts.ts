@@ -9,6 +9,7 @@ import {
   appendEvent,
   BEGIN_RETENTION_MS,
   copy,
+  decidedIn,
   GRACE_MS,
   isCurrent,
   isFinalRun,
@@ -152,7 +153,7 @@ function begun(world: MemoryWorld, run: MemoryRun, token: string): BeginReply {
     ...(run.hopBuild === undefined ? {} : { hopBuild: run.hopBuild }),
     hasJournal: run.journals.has(hop),
     openIntents: [...run.intents.values()].map(({ intent }) => copy(intent)),
-    decisions: copy(run.decisions),
+    decisions: decidedIn(run),
     ...(conversation === undefined ? {} : { conversation }),
     ...(conversationJson === undefined ? {} : { conversationJson }),
   };

@@ -2,9 +2,10 @@
 import type { WakeJob } from "../protocol/job.ts";
 import { LIMITS } from "../protocol/limits.ts";
 import type { Retention } from "../protocol/retention.ts";
-import type { RunErrorInfo } from "../protocol/run.ts";
+import { type RunErrorInfo, toldApproval } from "../protocol/run.ts";
 import type { EndCommand, Outcome } from "../protocol/attempt.ts";
 import { keepTurn } from "./memory-conversations.ts";
+import { ask, awaitPeople, refuseDecisions } from "./memory-run-approvals.ts";
 import {
   appendEvent,
   copy,
@@ -106,17 +107,15 @@ function refusal(run: MemoryRun, to: string, queue: string | undefined, hop: num
 }
 
 function suspend(world: MemoryWorld, run: MemoryRun, outcome: Of<"suspended">): WakeJob | undefined {
-  const { type: _type, loop, ...told } = outcome;
+  const { type: _type, loop, approvals, refusals = [], announce, ...told } = outcome;
+  refuseDecisions(world, run, refusals);
+  const open = ask(world, run, approvals ?? []);
   if (outcome.suspension === "replay-diverged") run.info.divergences = (run.info.divergences ?? 0) + 1;
-  const undecided = (outcome.approvals ?? []).filter(({ callId }) => !run.decisions.has(callId));
-  for (const approval of undecided) run.approvals.set(approval.callId, copy(approval));
   delete run.info.error;
   if (outcome.error !== undefined) run.info.error = copy(outcome.error);
-  const { approvals, ...rest } = told;
-  const listed = approvals === undefined ? {} : { approvals: [...approvals] };
-  appendEvent(world, run, { type: "run.suspended", ...stamp(world, run), ...rest, ...listed });
-  const answered =
-    (outcome.suspension === "effect-unknown" && run.intents.size === 0) || (outcome.suspension === "approval" && undecided.length === 0);
+  const listed = approvals === undefined ? {} : { approvals: approvals.map(toldApproval) };
+  appendEvent(world, run, { type: "run.suspended", ...stamp(world, run), ...told, ...listed });
+  const answered = (outcome.suspension === "effect-unknown" && run.intents.size === 0) || (outcome.suspension === "approval" && !open);
   if (answered) {
     appendEvent(world, run, { type: "run.resumed", ...stamp(world, run), because: "answered" });
     return queueAgain(world, run);
@@ -126,6 +125,7 @@ function suspend(world: MemoryWorld, run: MemoryRun, outcome: Of<"suspended">): 
   run.info.suspension = outcome.suspension;
   if (loop !== undefined) run.loopId = loop.id;
   run.lookAtMs = undefined;
+  if (outcome.suspension === "approval") awaitPeople(world, run, announce === true);
   if (outcome.suspension === "lane") {
     run.lookAtMs = outcome.untilMs ?? world.clock.nowMs();
     run.info.notBeforeMs = run.lookAtMs;

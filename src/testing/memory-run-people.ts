@@ -2,10 +2,10 @@
 import type { Resolution, ResolveReply } from "../protocol/people.ts";
 import type { RunStore } from "../protocol/run-store.ts";
 import type { Retention } from "../protocol/retention.ts";
+import { announced, decide } from "./memory-run-approvals.ts";
 import { infoOf } from "./memory-run-reads.ts";
 import {
   appendEvent,
-  copy,
   failRun,
   isFinalRun,
   journalOf,
@@ -18,7 +18,7 @@ import {
   tellStop,
 } from "./memory-run-state.ts";
 
-export function createMemoryPeople(world: MemoryWorld): Pick<RunStore, "cancel" | "resolve" | "decide"> {
+export function createMemoryPeople(world: MemoryWorld): Pick<RunStore, "cancel" | "resolve" | "decide" | "announced"> {
   return {
     async cancel(runId, retentionMs) {
       const run = world.runs.get(runId);
@@ -36,14 +36,8 @@ export function createMemoryPeople(world: MemoryWorld): Pick<RunStore, "cancel" 
       return { status: "requested" };
     },
     resolve: async (runId, callId, resolution, retentionMs) => resolve(world, runId, callId, resolution, retentionMs),
-    async decide(runId, callId, decision) {
-      const run = world.runs.get(runId);
-      if (run === undefined) return { status: "unknown" };
-      if (run.info.suspension !== "approval" || !run.approvals.delete(callId)) return { status: "not-open", info: infoOf(run) };
-      run.decisions.set(callId, copy(decision));
-      notify(world, runId);
-      return run.approvals.size > 0 ? { status: "resolved", next: undefined } : resume(world, run, "decided");
-    },
+    decide: async (runId, callId, command) => decide(world, runId, callId, command),
+    announced: async (runId, wake) => announced(world, runId, wake),
   };
 }
 
@@ -63,7 +57,7 @@ function resolve(
     return { status: "resolved", next: undefined };
   }
   if (resolution.type === "continue") {
-    if (run.loopId !== undefined) run.decisions.set(run.loopId, { approve: true });
+    if (run.loopId !== undefined) allowLoop(world, run, run.loopId);
     return resume(world, run, "continue");
   }
   if (resolution.type === "resample") {
@@ -95,4 +89,10 @@ function isOpen(run: MemoryRun, callId: string | undefined, { type }: Resolution
 function resume(world: MemoryWorld, run: MemoryRun, because: string): ResolveReply {
   appendEvent(world, run, { type: "run.resumed", ...stamp(world, run), because });
   return { status: "resolved", next: queueAgain(world, run) };
+}
+
+/** Kept like a decision, so that later attempts that find the loop again find this beside it. */
+function allowLoop(world: MemoryWorld, run: MemoryRun, callId: string): void {
+  const decided = { callId, tool: "", agent: run.info.agent, atMs: world.clock.nowMs(), approve: true };
+  run.decisions.set(callId, { id: undefined, decided });
 }

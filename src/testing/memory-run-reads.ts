@@ -30,15 +30,17 @@ export const infoOf = (run: MemoryRun): RunInfo => ({
   cancelRequested: run.stop !== undefined,
   openIntents: [...run.intents.values()].map(({ intent }) => copy(intent)).sort((a, b) => a.openedAtMs - b.openedAtMs),
   approvals: [...run.approvals.values()].map(copy),
+  decisions: [...run.refused, ...[...run.decisions.values()].map(({ decided }) => decided)].map(copy).sort((a, b) => a.atMs - b.atMs),
 });
 
 /** Failed, and nobody carried on. */
 export const isFailure = ({ info }: MemoryRun): boolean => info.status === "failed" && info.continuedAs === undefined;
 
-function list(runs: readonly MemoryRun[], { status, failure, tenant, before, limit }: ListQuery): RunInfo[] {
+function list(runs: readonly MemoryRun[], { status, suspension, failure, tenant, before, limit }: ListQuery): RunInfo[] {
   return runs
     .filter((run) => failure === undefined || (isFailure(run) && run.info.error?.code === failure.code && run.info.agent === failure.agent))
     .filter(({ info }) => status === undefined || info.status === status)
+    .filter(({ info }) => suspension === undefined || info.suspension === suspension)
     .filter(({ info }) => tenant === undefined || info.tenant === tenant)
     .filter(({ info }) => before === undefined || info.runId < before)
     .sort((a, b) => (a.info.runId < b.info.runId ? 1 : -1))

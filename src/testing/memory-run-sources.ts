@@ -6,7 +6,7 @@ import type { Seed } from "../protocol/seed.ts";
 import type { SubmitReply } from "../protocol/submission.ts";
 import { startOf } from "./memory-run-outcomes.ts";
 import { infoOf, isFailure } from "./memory-run-reads.ts";
-import type { MemoryWorld } from "./memory-run-state.ts";
+import { decidedIn, type MemoryWorld } from "./memory-run-state.ts";
 
 export function createMemorySources(world: MemoryWorld): Pick<RunStore, "snapshot" | "failures"> {
   return {
@@ -45,7 +45,7 @@ function snapshot(world: MemoryWorld, runId: string, wanted: number | undefined)
   const { root, settingsJson, maxHops, rejectedKey, conversationJson, hopBuild } = run;
   const journal = new Map(run.journals.get(hop));
   const hopStart = { hop, agent, turnsBefore, itemsJson: [...items], isFiltered, contextJson, conversationJson, hopBuild };
-  const found = { info: infoOf(run), ...hopStart, journal, decisions: new Map(run.decisions), root, settingsJson, maxHops, rejectedKey };
+  const found = { info: infoOf(run), ...hopStart, journal, decisions: decidedIn(run), root, settingsJson, maxHops, rejectedKey };
   return { status: "found", snapshot: found };
 }
 

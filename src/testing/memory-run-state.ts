@@ -9,7 +9,7 @@ import { scopeId } from "../protocol/pause.ts";
 import { type Retention, retentionOf } from "../protocol/retention.ts";
 import {
   type Approval,
-  type Decision,
+  type Decided,
   type FinalStatus,
   type Intent,
   isFinal,
@@ -39,7 +39,7 @@ export interface HopStart {
 }
 
 export interface MemoryRun {
-  readonly info: Mutable<Omit<RunInfo, "openIntents" | "approvals" | "cancelRequested">>;
+  readonly info: Mutable<Omit<RunInfo, "openIntents" | "approvals" | "decisions" | "cancelRequested">>;
   readonly maxHops: number;
   readonly settingsJson: string;
   readonly metadataJson: string;
@@ -51,7 +51,9 @@ export interface MemoryRun {
   readonly journals: Map<number, Map<string, string>>;
   readonly intents: Map<string, { readonly token: string; readonly intent: Intent }>;
   readonly approvals: Map<string, Approval>;
-  readonly decisions: Map<string, Decision>;
+  /** Those that stand, with the client's id of each; a deadline's has none. */
+  readonly decisions: Map<string, { readonly id: string | undefined; readonly decided: Decided }>;
+  readonly refused: Decided[];
   readonly events: StoredEvent[];
   outputJson: string | undefined;
   resamples: number;
@@ -265,6 +267,7 @@ export function letGo(run: MemoryRun): void {
   delete run.info.worker;
   delete run.info.suspension;
   delete run.info.notBeforeMs;
+  delete run.info.announceAtMs;
 }
 
 export function journalOf(run: MemoryRun, hop: number): Map<string, string> {
@@ -277,3 +280,7 @@ export const isFinalRun = (run: MemoryRun): boolean => isFinal(run.info.status);
 
 /** Stored values are the store's own, as they are in Redis. */
 export const copy = <T>(value: T): T => structuredClone(value);
+
+/** The decisions that stand. */
+export const decidedIn = ({ decisions }: MemoryRun): Map<string, Decided> =>
+  new Map([...decisions].map(([callId, { decided }]) => [callId, copy(decided)]));

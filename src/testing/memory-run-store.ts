@@ -11,6 +11,7 @@ import { NO_USAGE } from "../protocol/run.ts";
 import type { Retention } from "../protocol/retention.ts";
 import { parseScopeId } from "../protocol/pause.ts";
 import type { WakeJob } from "../protocol/job.ts";
+import { settleApprovals } from "./memory-run-approvals.ts";
 import { createMemoryAttempts } from "./memory-run-attempts.ts";
 import { conversationOf, createMemoryConversations, useConversation } from "./memory-conversations.ts";
 import { createMemoryPauses } from "./memory-run-pauses.ts";
@@ -136,7 +137,8 @@ function newRun(world: MemoryWorld, submission: Submission, queue: string): Memo
     journals: new Map(seed === undefined || seed.journal.size === 0 ? [] : [[seed.origin.hop, new Map(seed.journal)]]),
     intents: new Map(seed?.intents.map((intent) => [intent.callId, { token: "seed", intent: copy(intent) }])),
     approvals: new Map(),
-    decisions: new Map(seed?.decisions),
+    decisions: new Map([...(seed?.decisions ?? [])].map(([callId, decided]) => [callId, { id: undefined, decided }])),
+    refused: [],
     events: [],
     outputJson: undefined,
     resamples: 0,
@@ -265,6 +267,7 @@ function look(
   }
   if (status === "running") return queueAgain(world, run);
   if (status === "suspended" || status === "paused") {
+    if (suspension === "approval") return settleApprovals(world, run, policy.retentionMs);
     const hasTurn = suspension === "conversation" && isCurrentTurn(world, run);
     if (suspension !== "lane" && !hasTurn) {
       run.lookAtMs = undefined;

@@ -65,6 +65,8 @@ export function testFleet<M extends AgentMap>(fleet: Fleet<M>, { models, wrapSto
     catalog: fleet.catalog,
     provider: journaledProvider(patientProvider(providerOf(models), { maxWaitMs: RETRY_POLICY.waitInSlotMs, clock })),
     makeContext: fleet.options.context ?? (({ context }) => context),
+    approvers: fleet.options.approvers,
+    hooks: fleet.options.hooks,
     held: createHeldRuns(() => undefined),
     clock,
     log: silentLog,

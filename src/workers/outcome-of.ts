@@ -25,6 +25,8 @@ export interface OutcomeParts {
   /** The limits of the agent that has the run; undefined where it may repeat itself. */
   readonly repeats: Required<RepeatLimits> | undefined;
   readonly conversation: ConversationHop | undefined;
+  /** True where somebody is to be told of approvals. */
+  readonly announces: boolean;
 }
 
 /** Undefined: the attempt was superseded, and decides nothing. */
@@ -46,12 +48,17 @@ function decided(result: HopResult, parts: OutcomeParts): Outcome {
     case "handed-off":
       return handedOff(result, parts);
     case "interrupted":
-      return { type: "suspended", suspension: "approval", approvals: result.approvals };
+      return interrupted(result, parts);
     case "errored":
       return parts.aborted === "shutdown" || parts.aborted === "paused"
         ? { type: "released" }
         : ofError(result.error, result.badAnswer, parts);
   }
+}
+
+function interrupted({ approvals, refusals }: Extract<HopResult, { type: "interrupted" }>, { announces }: OutcomeParts): Outcome {
+  const refused = refusals.length === 0 ? {} : { refusals };
+  return { type: "suspended", suspension: "approval", approvals, ...refused, ...(announces ? { announce: true } : {}) };
 }
 
 function completed(result: Extract<HopResult, { type: "completed" }>, parts: OutcomeParts): Outcome {

@@ -10,6 +10,7 @@ import { randomUUID } from "node:crypto";
 import type { ModelProvider } from "@openai/agents";
 import { buildOf } from "../agents/build.ts";
 import type { Catalog, CatalogEntry } from "../agents/catalog.ts";
+import type { Approvers } from "../agents/hop-decisions.ts";
 import { type HopResult, runHop } from "../agents/run-hop.ts";
 import { createRecordings } from "../agents/recordings.ts";
 import { type TrackedContext, trackContext } from "../agents/run-context.ts";
@@ -25,12 +26,14 @@ import { checkTranscript } from "../protocol/structured-input.ts";
 import type { WakeQueue } from "../protocol/wake-queue.ts";
 import type { Log } from "../telemetry/log.ts";
 import { type ConversationHop, openConversation } from "./conversation-hop.ts";
+import { announceApprovals, type FleetHooks } from "./announce-approvals.ts";
 import type { HeldRun, HeldRuns } from "./held-runs.ts";
 import { createHopJournal } from "./hop-journal.ts";
 import { createLiveWriter } from "./live-writer.ts";
 import { reconcileLostCalls } from "./lost-calls.ts";
 import { outcomeOf } from "./outcome-of.ts";
 import { RETRY_POLICY, retryDelayMs } from "./retry-policy.ts";
+import { unlessStuck } from "./unless-stuck.ts";
 
 export type MakeContext = (request: {
   readonly tenant: string;
@@ -45,6 +48,9 @@ export interface WakeDeps {
   /** Journaled. */
   readonly provider: ModelProvider;
   readonly makeContext: MakeContext;
+  /** Says which decisions of people count. Default: every one. */
+  readonly approvers?: Approvers | undefined;
+  readonly hooks?: FleetHooks | undefined;
   readonly held: HeldRuns;
   readonly clock: Clock;
   readonly log: Log;
@@ -88,47 +94,6 @@ export async function processWake(
   } finally {
     deps.held.release(held);
   }
-}
-
-/**
- * A tool may ignore its signal and never end. Its slot and its run must not wait for it: a cancel, a deadline and a shutdown settle the run
- * without it. What it says later is still recorded as a fact.
- */
-async function unlessStuck(
-  deps: WakeDeps,
-  attempt: Attempt,
-  held: HeldRun,
-  work: Promise<Outcome | undefined>,
-): Promise<Outcome | undefined> {
-  const { clock, log } = deps;
-  const ended = new AbortController();
-  const stuck = Promise.withResolvers<Outcome | undefined>();
-  const stopped = async (): Promise<void> => {
-    await clock.sleep(STOP_GRACE_MS, ended.signal);
-    if (ended.signal.aborted) return;
-    const { runId, agent } = attempt;
-    log.warn({ event: "attempt.stuck", runId, agent, why: held.aborted() }, "something ignores its signal; the run is settled without it");
-    stuck.resolve(stoppedOutcome(held));
-  };
-  const onAbort = (): void => void stopped();
-  held.signal.addEventListener("abort", onAbort);
-  try {
-    return await Promise.race([work, stuck.promise]);
-  } finally {
-    // By hand: the listener option `signal` costs ten times as much, for every attempt.
-    held.signal.removeEventListener("abort", onAbort);
-    // With a reason, because the default one is an exception with a stack.
-    ended.abort("ended");
-  }
-}
-
-/** How long a stopped attempt may take to end by itself; shorter than what a shutdown waits for. Milliseconds. */
-const STOP_GRACE_MS = 2_000;
-
-function stoppedOutcome(held: HeldRun): Outcome | undefined {
-  const why = held.aborted();
-  if (why === "superseded" || why === undefined) return undefined;
-  return why === "shutdown" || why === "paused" ? { type: "released" } : { type: why };
 }
 
 type Begun = Extract<BeginReply, { status: "begun" }>;
@@ -186,6 +151,7 @@ async function attemptHop(deps: WakeDeps, begun: Begun, held: HeldRun): Promise<
     aborted: held.aborted(),
     repeats: entry.repeats,
     conversation,
+    announces: deps.hooks?.onApprovalRequested !== undefined,
   });
 }
 
@@ -245,6 +211,7 @@ async function run(deps: WakeDeps, attempt: Attempt, held: HeldRun, prepared: Pr
       summary: conversation?.summary,
       context,
       decisions: attempt.decisions,
+      approvers: deps.approvers,
       journal: createHopJournal(store, attempt, held, entries),
       secondChance: { tools, model, recordings: createRecordings(() => store.recordings(runId)) },
       live: writer,
@@ -279,6 +246,7 @@ async function settle(deps: WakeDeps, attempt: Attempt, outcome: Outcome): Promi
   if (reply.status === "superseded") return;
   if (reply.next !== undefined) await offer(deps, reply.next);
   if (reply.follower !== undefined) await wakeFollower(deps, reply.follower);
+  if (reply.as === "suspended") await announceApprovals(deps, runId);
 }
 
 /** Whose turn in the conversation has come waits for nothing else. What fails here, the reconciler does. */

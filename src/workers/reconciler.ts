@@ -10,6 +10,7 @@ import type { Retention } from "../protocol/retention.ts";
 import type { RunStore } from "../protocol/run-store.ts";
 import type { WakeQueue } from "../protocol/wake-queue.ts";
 import type { Log } from "../telemetry/log.ts";
+import { announceApprovals, type FleetHooks } from "./announce-approvals.ts";
 
 export interface ReconcilerOptions {
   readonly retentionMs: Retention;
@@ -36,6 +37,7 @@ export interface ReconcilerDeps {
   readonly queue: WakeQueue;
   readonly clock: Clock;
   readonly log: Log;
+  readonly hooks?: FleetHooks | undefined;
 }
 
 export function startReconciler(deps: ReconcilerDeps, options: ReconcilerOptions): Reconciler {
@@ -84,11 +86,8 @@ export type Owed = Map<string, WakeJob>;
 const OWED_AT_MOST = 10_000;
 
 /** One round. Returns how long until the next is due, in milliseconds. */
-export async function reconcile(
-  { store, queue, clock, log }: ReconcilerDeps,
-  options: ReconcilerOptions,
-  owed: Owed = new Map(),
-): Promise<number> {
+export async function reconcile(deps: ReconcilerDeps, options: ReconcilerOptions, owed: Owed = new Map()): Promise<number> {
+  const { store, queue, clock, log } = deps;
   const { runIds, nextAtMs, resuming } = await store.due(LOOKS_AT_ONCE);
   const { rest, waiting } = (await store.glance?.(runIds)) ?? { rest: runIds, waiting: [] };
   const looks = await Promise.allSettled(rest.map((runId) => store.look(runId, options)));
@@ -99,6 +98,9 @@ export async function reconcile(
     log.warn({ event: "look.errored", count: failed.length, err: failed[0].reason }, "some runs cannot be looked at");
   const looked = looks.flatMap((look) => (look.status === "fulfilled" && look.value !== undefined ? [look.value] : []));
   await offer(queue, [...waiting, ...looked, ...(await unparked(store, resuming))], owed);
+  // A due run that is not to be offered may wait for people who were not told yet.
+  if (deps.hooks !== undefined)
+    await Promise.all(rest.filter((_, index) => isSettled(looks[index])).map((id) => announceApprovals(deps, id)));
   if (resuming.length > 0) return FULL_PAGE_PAUSE_MS;
   if (runIds.length === LOOKS_AT_ONCE && failed.length === 0) return FULL_PAGE_PAUSE_MS;
   if (nextAtMs === undefined) return Number.POSITIVE_INFINITY;
@@ -106,6 +108,9 @@ export async function reconcile(
   // The store named a time to come. Where it lies in the past, this machine's clock is ahead, and says nothing about when to look.
   return inMs < -CLOCKS_APART_MS ? Number.POSITIVE_INFINITY : Math.max(10, inMs);
 }
+
+const isSettled = (look: PromiseSettledResult<WakeJob | undefined> | undefined): boolean =>
+  look?.status === "fulfilled" && look.value === undefined;
 
 /** What a resumer left that went away in the middle. */
 async function unparked(store: RunStore, resuming: readonly PauseScope[]): Promise<WakeJob[]> {

@@ -157,7 +157,7 @@ async function play(bundle: InProcess, word: string, codec: PayloadCodec | undef
   const reading = (async () => {
     for await (const text of desk.text()) shown.push(text);
   })();
-  await desk.reject(open.approvals[0]?.callId ?? "", `${word}-decision`);
+  await desk.reject(open.approvals[0]?.callId ?? "", { reason: `${word}-decision` });
   await lost.resolve(open.intents[0]?.callId, { type: "ran", result: { told: `${word}-resolved` } });
   const ended = [await desk.result(), await lost.result(), await blocked.result()];
   await reading;

@@ -10,6 +10,7 @@ import {
   begin,
   completed,
   DAY_MS,
+  decision,
   effectUnknown,
   end,
   fact,
@@ -90,7 +91,7 @@ test("I8 people and the reconciler settle runs while Redis has no memory", async
   const unknown = await suspended(store, effectUnknown, [intent("c1")]);
   const [held, dead] = [await running(store), await running(store)];
   await fill();
-  expect(await store.decide(asked, "c1", { approve: true })).toMatchObject({ status: "resolved", next: { wake: 1 } });
+  expect(await store.decide(asked, "c1", decision("d1"))).toMatchObject({ status: "resolved", next: { wake: 1 } });
   expect(await store.resolve(unknown, "c1", { type: "ran", resultJson: "1" }, DAY_MS)).toMatchObject({ next: { wake: 1 } });
   expect(await store.cancel(held, DAY_MS)).toEqual({ status: "requested" });
   expect(await end(store, held, "a", completed)).toMatchObject({ as: "cancelled" });

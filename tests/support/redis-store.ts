@@ -41,6 +41,12 @@ async function age(redis: Redis, prefix: string, ms: number): Promise<void> {
   }
   for (const member of await redis.zrangebylex(keys.index(), "[*/*/", "[*/*/~")) {
     const run = keys.run(member.slice(4));
-    for (const field of ["deadlineAtMs", "notBeforeMs"]) if (await redis.hexists(run, field)) await redis.hincrby(run, field, -ms);
+    for (const field of ["deadlineAtMs", "notBeforeMs", "announceAtMs"])
+      if (await redis.hexists(run, field)) await redis.hincrby(run, field, -ms);
+    const questions = keys.approvals(member.slice(4));
+    for (const [callId, json] of Object.entries(await redis.hgetall(questions))) await redis.hset(questions, callId, olderTimes(json, ms));
   }
 }
+
+const olderTimes = (json: string, ms: number): string =>
+  json.replace(/"(requestedAtMs|deadlineAtMs)":(\d+)/g, (_, name, atMs) => `"${name}":${Number(atMs) - ms}`);

@@ -2,7 +2,8 @@
 import { ulid } from "ulid";
 import type { RunEvent } from "../../src/protocol/events.ts";
 import type { WorkerEntry } from "../../src/protocol/registry.ts";
-import type { Intent, Usage } from "../../src/protocol/run.ts";
+import type { DecideCommand } from "../../src/protocol/people.ts";
+import type { Decision, Intent, Usage } from "../../src/protocol/run.ts";
 import type { Attempt, BeginCommand, EndReply, Fact, Outcome } from "../../src/protocol/attempt.ts";
 import type { LiveText, RunStore } from "../../src/protocol/run-store.ts";
 import type { Submission } from "../../src/protocol/submission.ts";
@@ -98,6 +99,12 @@ export const awaitingApproval = (...callIds: string[]): Outcome => ({
   type: "suspended",
   suspension: "approval",
   approvals: callIds.map(approval),
+});
+
+/** A person's word, under the client's id `id`. */
+export const decision = (id: string, overrides: Partial<Decision> = {}): DecideCommand => ({
+  id,
+  decision: { approve: true, ...overrides },
 });
 
 export const intent = (callId: string): Intent => ({

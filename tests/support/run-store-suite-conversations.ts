@@ -151,7 +151,7 @@ export function conversationsSuite(open: OpenStore): void {
       await begin(store, first, "a");
       expect(await end(store, first, "a", awaitingApproval("c1"))).toEqual({ status: "settled", as: "suspended", next: undefined });
       expect(await store.look(second, policy)).toBeUndefined();
-      await store.decide(first, "c1", { approve: true });
+      await store.decide(first, "c1", { id: "d1", decision: { approve: true } });
       await begin(store, first, "b", 1);
       expect(await end(store, first, "b", left(first))).toMatchObject({ follower: second });
     });

@@ -3,7 +3,6 @@ import type { Outcome } from "../../src/protocol/attempt.ts";
 import type { Loop } from "../../src/protocol/run.ts";
 import { describe, expect, onTestFinished, test } from "vitest";
 import {
-  awaitingApproval,
   begin,
   beginOf,
   completed,
@@ -160,47 +159,6 @@ export function outcomesSuite(open: OpenStore): void {
     });
   });
 
-  describe("approval", () => {
-    test("I6 a run that waits for people holds no dispatch entry and goes on after the last decision", async () => {
-      const { store } = await setup();
-      const runId = await suspended(store, awaitingApproval("c1", "c2"));
-      const info = await store.get(runId);
-      expect(info).toMatchObject({ status: "suspended", suspension: "approval" });
-      expect(await store.due(10)).toEqual({ runIds: [], nextAtMs: info?.deadlineAtMs, resuming: [] });
-      expect(await store.begin(beginOf(runId, "b", 0))).toEqual({ status: "stale", why: "suspended" });
-      expect(await store.decide(runId, "c1", { approve: true })).toEqual({ status: "resolved", next: undefined });
-      expect(await store.decide(runId, "c1", { approve: false })).toMatchObject({ status: "not-open", info: { runId } });
-      const last = await store.decide(runId, "c2", { approve: false, message: "no" });
-      expect(last).toMatchObject({ status: "resolved", next: { wake: 1 } });
-      const { decisions } = await begin(store, runId, "b", 1);
-      expect(decisions).toEqual(
-        new Map([
-          ["c1", { approve: true }],
-          ["c2", { approve: false, message: "no" }],
-        ]),
-      );
-      expect(await store.decide(newRunId(), "c1", { approve: true })).toEqual({ status: "unknown" });
-    });
-
-    test("I3 a question that was answered before it was parked queues the run at once", async () => {
-      const { store } = await setup();
-      const runId = await suspended(store, awaitingApproval("c1"));
-      await store.decide(runId, "c1", { approve: true });
-      await begin(store, runId, "b", 1);
-      expect(await end(store, runId, "b", awaitingApproval("c1"))).toMatchObject({ as: "queued", next: { wake: 2 } });
-      expect((await store.get(runId))?.approvals).toEqual([]);
-    });
-
-    test("I8 a suspended run can be cancelled and then waits for nobody", async () => {
-      const { store } = await setup();
-      const runId = await suspended(store, awaitingApproval("c1"));
-      expect(await store.cancel(runId, DAY_MS)).toEqual({ status: "cancelled" });
-      const info = await store.get(runId);
-      expect(info).toMatchObject({ status: "cancelled", approvals: [] });
-      expect(info?.suspension).toBeUndefined();
-    });
-  });
-
   describe("unknown effects", () => {
     test("I5 a result that a person gives is found by the replay", async () => {
       const { store } = await setup();
@@ -246,7 +204,7 @@ export function outcomesSuite(open: OpenStore): void {
       expect(await store.resolve(asked, undefined, { type: "resample" }, DAY_MS)).toMatchObject({ status: "not-open" });
       expect(await store.resolve(asked, undefined, { type: "continue" }, DAY_MS)).toMatchObject({ next: { wake: 1 } });
       expect(await store.resolve(asked, undefined, { type: "continue" }, DAY_MS)).toMatchObject({ status: "not-open" });
-      expect((await begin(store, asked, "b", 1)).decisions).toEqual(new Map([[loop.id, { approve: true }]]));
+      expect((await begin(store, asked, "b", 1)).decisions.get(loop.id)).toMatchObject({ approve: true, agent: "triage" });
       const ended = await suspended(store, looping);
       await store.resolve(ended, undefined, { type: "fail" }, DAY_MS);
       expect(await store.get(ended)).toMatchObject({ status: "failed", error: { code: "LOOP_DETECTED" } });

@@ -15,7 +15,7 @@ const seedOf = (source: string, overrides: Partial<Seed> = {}): Seed => ({
   turnsBefore: 0,
   journal: new Map([["m:0:0", '{"v":1,"a":"é"}']]),
   intents: [intent("c1")],
-  decisions: new Map([["c2", { approve: false, message: "no" }]]),
+  decisions: new Map([["c2", { callId: "c2", tool: "refund", agent: "triage", atMs: 5, approve: false, reason: "no", by: "ann" }]]),
   recordings: [],
   ...overrides,
 });

@@ -1,5 +1,6 @@
 /** The promises of the port `RunStore`. One suite for every store; each test names the invariant it guards. */
 import { describe } from "vitest";
+import { approvalSuite } from "./run-store-suite-approvals.ts";
 import { attemptsSuite } from "./run-store-suite-attempts.ts";
 import { conversationsSuite } from "./run-store-suite-conversations.ts";
 import { outcomesSuite } from "./run-store-suite-outcomes.ts";
@@ -13,6 +14,7 @@ export function runStoreSuite(name: string, open: OpenStore): void {
   describe(name, { tags: ["contract"] }, () => {
     attemptsSuite(open);
     outcomesSuite(open);
+    approvalSuite(open);
     upkeepSuite(open);
     removalSuite(open);
     conversationsSuite(open);

@@ -12,7 +12,8 @@ export const INVARIANTS = {
   "record-is-valid": "the record and its events have the form that the protocol says",
   // Dispatch and timers.
   "runnable-runs-are-dispatched": "each queued, running or lane-suspended run has a dispatch entry (I3)",
-  "waiting-runs-are-not-dispatched": "a run that waits for people, or is paused, has no dispatch entry and no worker (I6)",
+  "waiting-runs-are-not-dispatched":
+    "a run that waits for people, or is paused, has no worker, and a dispatch entry only by a deadline or an announcement (I6)",
   "final-runs-hold-nothing": "a final run has no dispatch entry, timer, token, worker or approval",
   "live-runs-have-a-timer": "a run before its deadline has its deadline timer",
   "only-running-runs-have-a-token": "a token stands in the record exactly while an attempt runs",

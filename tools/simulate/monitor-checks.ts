@@ -147,8 +147,16 @@ export function checkDispatch({ checker, world }: Monitor, account: Account, run
     check("paused-runs-make-no-progress", isHeldBack({ world }, run) || world.resuming.size > 0, () => `${at()} without a pause`);
   }
   const waits = info.status === "paused" || (info.status === "suspended" && info.suspension !== "lane");
+  const due = [info.announceAtMs, ...[...run.approvals.values()].map(({ deadlineAtMs }) => deadlineAtMs)].filter(
+    (time) => time !== undefined,
+  );
+  const expectedAtMs = due.length === 0 ? undefined : Math.min(...due);
   if (waits)
-    check("waiting-runs-are-not-dispatched", lookAtMs === undefined && info.worker === undefined, () => `${at()} with a dispatch entry`);
+    check(
+      "waiting-runs-are-not-dispatched",
+      lookAtMs === expectedAtMs && info.worker === undefined,
+      () => `${at()} with the dispatch entry ${lookAtMs}; its questions say ${expectedAtMs}`,
+    );
   else check("runnable-runs-are-dispatched", lookAtMs !== undefined, () => `${at()} without a dispatch entry`);
   check("only-running-runs-have-a-token", (info.status === "running") === (token !== undefined), () => `${at()} with token ${token}`);
   // A run that was told to stop needs none: nothing more can come of its deadline.

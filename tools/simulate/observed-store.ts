@@ -92,12 +92,12 @@ export function observedStore(store: RunStore, monitor: Monitor, actor: Actor, a
       if (reply.status === "cancelled" || reply.status === "requested") monitor.account(runId).cancelAnswered = true;
       return reply;
     },
-    async decide(runId, callId, decision) {
-      const reply = await store.decide(runId, callId, decision);
-      const { decisions } = monitor.account(runId);
-      if (reply.status === "resolved")
-        check("decisions-are-write-once", !decisions.has(callId), () => `run ${runId}: ${callId} was decided twice`);
-      if (reply.status === "resolved") decisions.set(callId, JSON.stringify(decision));
+    async decide(runId, callId, command) {
+      const reply = await store.decide(runId, callId, command);
+      if (reply.status !== "resolved") return reply;
+      const stored = world.runs.get(runId)?.decisions.get(callId);
+      check("decisions-are-write-once", stored?.id === command.id, () => `run ${runId}: ${callId} was decided twice, or is forgotten`);
+      monitor.account(runId).decisions.set(callId, JSON.stringify(stored));
       return reply;
     },
     async resolve(runId, callId, resolution, retentionMs) {

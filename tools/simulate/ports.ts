@@ -53,7 +53,8 @@ export function storeOverTheWire(store: RunStore, wire: Wire, actor: Actor, { he
     unpark: (scope, limit) => send("unpark", () => store.unpark(scope, limit)),
     resolve: (runId, callId, resolution, retentionMs) =>
       send(`resolve ${callId ?? "the replay"} ${resolution.type}`, () => store.resolve(runId, callId, resolution, retentionMs)),
-    decide: (runId, callId, decision) => send(`decide ${callId}`, () => store.decide(runId, callId, decision)),
+    decide: (runId, callId, command) => send(`decide ${callId}`, () => store.decide(runId, callId, command)),
+    announced: (runId, wake) => send("announced", () => store.announced(runId, wake)),
     get: (runId) => send("get", () => store.get(runId)),
     output: (runId) => send("output", () => store.output(runId)),
     items: (runId) => send("items", () => store.items(runId)),

@@ -1,4 +1,4 @@
-/** `flotilla runs …`: look at runs, follow them, end them, decide what waits for a person, delete them. */
+/** `flotilla runs …`: look at runs, follow them, end them, resolve what nobody knows, delete them. */
 import { type Command, Option } from "commander";
 import type { HandleResolution, RunHandle } from "../../producers/run-handle.ts";
 import { FleetError } from "../../protocol/errors.ts";
@@ -32,11 +32,11 @@ interface ResolveFlags extends JsonFlag {
 type Exit = (code: number) => void;
 
 export function addRuns(program: Command, context: CliContext, exit: Exit): void {
-  const runs = program.command("runs").description("list, show, follow and decide runs");
+  const runs = program.command("runs").description("list, show, follow, end and delete runs");
   addLooking(runs, context, exit);
   addCancel(runs, context, exit);
   addRunPauses(runs, context);
-  addDeciding(runs, context);
+  addResolve(runs, context);
   addAgain(runs, context, exit);
   addDelete(runs, context, exit);
 }
@@ -70,28 +70,7 @@ function addLooking(runs: Command, context: CliContext, exit: Exit): void {
     );
 }
 
-function addDeciding(runs: Command, context: CliContext): void {
-  runs
-    .command("approve")
-    .description("let a tool call run that waits for a person")
-    .argument("<run>")
-    .argument("<call>")
-    .option("--json", "print JSON")
-    .action((id: string, call: string, flags: JsonFlag) =>
-      withRun(context, id, async (run) => print(context, flags, await run.approve(call).then(() => ({ status: "approved" })), run.id)),
-    );
-  runs
-    .command("reject")
-    .description("refuse a tool call that waits for a person")
-    .argument("<run>")
-    .argument("<call>")
-    .option("--message <text>", "what the agent is told")
-    .option("--json", "print JSON")
-    .action((id: string, call: string, flags: JsonFlag & { readonly message?: string }) =>
-      withRun(context, id, async (run) =>
-        print(context, flags, await run.reject(call, flags.message).then(() => ({ status: "rejected" })), run.id),
-      ),
-    );
+function addResolve(runs: Command, context: CliContext): void {
   runs
     .command("resolve")
     .description("say what became of a call whose effect is unknown; without a call: of a diverged replay or a loop")

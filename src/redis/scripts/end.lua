@@ -1,7 +1,8 @@
 -- Settles what an attempt decided: state, events and dispatch entry in one step.
 -- KEYS 14 with what the run's hops began, 15 the journal of its hop (only with rejectKey)
 -- ARGV token, outcome, retentionMs, clockMs (the caller's time, so that its times are understood when its clock is wrong); by outcome (JSON, "" for none): items, replace ("1"), context, output, to, queue, arguments,
---      suspension, untilMs, approvals (flat JSON list: callId, approval text, ...), event (JSON members of the event), error, notBeforeMs, rejectKey, rejectionKey, rejection (JSON), misplaced ("1"), loop (JSON members of the event), loopId,
+--      suspension, untilMs, approvals (flat JSON list: callId, approval text, withinMs or 0, ...), refusals (flat JSON list: callId, why as
+--      JSON text, ...), announce ("1"), event (JSON members of the event), error, notBeforeMs, rejectKey, rejectionKey, rejection (JSON), misplaced ("1"), loop (JSON members of the event), loopId,
 --      conversationJson (what later hops need), turn and turnSummary (ConversationTurn JSON), turnDrop (how many of the oldest turns go), journalNetMs
 -- Returns JSON {"status":"settled","as":status,"next":wake or absent,"follower":run id or absent} | {"status":"superseded"}
 -- Keeps I1, I2 (fenced by the token), I3, I8 (first final state wins), I12 (the same token ends again: the same answer).
@@ -82,28 +83,65 @@ outcome["handed-off"] = function()
   return queue_again()
 end
 
-outcome["suspended"] = function()
-  local undecided = false
-  local approvals = cjson.decode(arg.approvals)
-  for i = 1, #approvals, 2 do
-    if redis.call("HEXISTS", key.decisions, approvals[i]) == 0 then
-      undecided = true
-      redis.call("HSET", key.approvals, approvals[i], approvals[i + 1])
+-- A refused decision stays in the history, under a name that no call has; its call can be decided again.
+local function refuse_decisions()
+  local refusals = cjson.decode(arg.refusals)
+  for i = 1, #refusals, 2 do
+    local call_id, why = refusals[i], refusals[i + 1]
+    local stored = redis.call("HGET", key.decisions, call_id)
+    if stored then
+      local decision = cjson.decode(stored)
+      redis.call("HDEL", key.decisions, call_id)
+      redis.call("HSET", key.decisions, "refused/" .. redis.call("HLEN", key.decisions) .. "/" .. call_id,
+        string.sub(stored, 1, -2) .. ',"refused":{"atMs":' .. string.format("%.0f", now) .. ',"why":' .. why .. "}}")
+      event("approval.refused", ',"callId":' .. quote(call_id) .. ',"tool":' .. quote(decision.tool)
+        .. (decision.by and ',"by":' .. quote(decision.by) or "") .. ',"why":' .. why)
     end
   end
+end
+
+-- True when one of the questions is still open.
+local function ask()
+  local open = false
+  local approvals = cjson.decode(arg.approvals)
+  for i = 1, #approvals, 3 do
+    if redis.call("HEXISTS", key.decisions, approvals[i]) == 0 then
+      open = true
+      local stamp = ',"requestedAtMs":' .. string.format("%.0f", now)
+      if approvals[i + 2] > 0 then stamp = stamp .. ',"deadlineAtMs":' .. string.format("%.0f", now + approvals[i + 2]) end
+      redis.call("HSET", key.approvals, approvals[i], string.sub(approvals[i + 1], 1, -2) .. stamp .. "}")
+    end
+  end
+  return open
+end
+
+local function await_people()
+  redis.call("ZADD", key.index, 0, indexed("*", "approval"), 0, indexed(run.tenant, "approval"))
+  if arg.announce == "1" then
+    run.announceAtMs = now + LOOK_MS
+    set("announceAtMs", run.announceAtMs, "lookDelayMs", LOOK_MS)
+  end
+  watch_approvals()
+end
+
+outcome["suspended"] = function()
+  refuse_decisions()
+  local open = ask()
   unset("error", "token", "worker")
   if arg.error ~= "" then set("error", arg.error) end
   if arg.suspension == "replay-diverged" then redis.call("HINCRBY", key.run, "divergences", 1) end
   event("run.suspended", arg.event)
   -- The answer may have come before the question was parked.
-  if arg.suspension == "effect-unknown" and redis.call("HLEN", key.intents) == 0 or arg.suspension == "approval" and not undecided then
+  if arg.suspension == "effect-unknown" and redis.call("HLEN", key.intents) == 0 or arg.suspension == "approval" and not open then
     event("run.resumed", ',"because":"answered"')
     return queue_again()
   end
   move("suspended")
   set("suspension", arg.suspension)
   if arg.loopId ~= "" then set("loop", arg.loopId) end
-  if arg.suspension ~= "lane" then
+  if arg.suspension == "approval" then
+    await_people()
+  elseif arg.suspension ~= "lane" then
     redis.call("ZREM", key.dispatch, arg.runId)
   else
     local until_ms = arg.untilMs == "" and now or by_our_clock(arg.untilMs)

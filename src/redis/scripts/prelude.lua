@@ -18,7 +18,7 @@ local LOOK_MS, GRACE_MS, NET_MS = 5000, 1000, 86400000
 
 -- Control fields only: context, output and settings stay out of Lua.
 local FIELDS = { "status", "token", "hop", "wake", "agent", "queue", "priority", "tenant", "attempts", "deaths", "deadlineAtMs",
-  "cancelRequested", "maxHops", "itemsBytes", "suspension", "notBeforeMs", "turns", "lookDelayMs", "endedToken", "lastEnd", "beganToken", "lastBegin", "conversationKeys",
+  "cancelRequested", "maxHops", "itemsBytes", "suspension", "notBeforeMs", "turns", "lookDelayMs", "announceAtMs", "endedToken", "lastEnd", "beganToken", "lastBegin", "conversationKeys",
   "pause", "parked", "itemsFrom", "turnsBefore" }
 local run = {}
 -- An absent field is false.
@@ -98,6 +98,9 @@ local function indexed(tenant, status) return tenant .. "/" .. status .. "/" .. 
 
 local function move(status)
   redis.call("ZREM", key.index, indexed("*", run.status), indexed(run.tenant, run.status))
+  if run.status == "suspended" and run.suspension == "approval" then
+    redis.call("ZREM", key.index, indexed("*", "approval"), indexed(run.tenant, "approval"))
+  end
   run.status = status
   redis.call("ZADD", key.index, 0, indexed("*", status), 0, indexed(run.tenant, status))
   set("status", status)
@@ -136,7 +139,7 @@ end
 -- Queued with a new wake; `at` is when to look again. Older wakes are stale from here on. Nothing where the run is paused: then it is parked.
 local function queue_again(at)
   leave_parking()
-  unset("token", "worker", "suspension", "notBeforeMs")
+  unset("token", "worker", "suspension", "notBeforeMs", "announceAtMs")
   run.wake = tonumber(run.wake) + 1
   set("wake", run.wake, "lookDelayMs", LOOK_MS)
   local scope, json = pause_of()
@@ -198,7 +201,7 @@ local function finish(status, extra, error_json)
   redis.call("ZREM", key.dispatch, arg.runId)
   redis.call("ZREM", key.timers, arg.runId)
   leave_parking()
-  unset("token", "worker", "suspension", "notBeforeMs", "pause")
+  unset("token", "worker", "suspension", "notBeforeMs", "announceAtMs", "pause")
   if not error_json then unset("error") end
   redis.call("DEL", key.approvals)
   move(status)
@@ -232,4 +235,28 @@ local function lose_attempt()
   if run.deaths <= tonumber(arg.maxDeaths) then return false end
   fail("RUN_CRASHED", "The run's worker died " .. run.deaths .. " times in a row while holding it.")
   return true
+end
+
+-- A run that waits for people stands in dispatch only while one of its questions has a deadline, or is still to be announced (I6).
+local function watch_approvals()
+  local at = tonumber(run.announceAtMs)
+  for _, json in ipairs(redis.call("HVALS", key.approvals)) do
+    local deadline = cjson.decode(json).deadlineAtMs
+    if deadline and (not at or deadline < at) then at = deadline end
+  end
+  if at then
+    redis.call("ZADD", key.dispatch, at, arg.runId)
+  else
+    redis.call("ZREM", key.dispatch, arg.runId)
+  end
+end
+
+-- Closes an open question. `members` is JSON text that starts with a comma: what was decided.
+local function record_decision(call_id, members)
+  local call = cjson.decode(redis.call("HGET", key.approvals, call_id))
+  local about = '"callId":' .. quote(call_id) .. ',"tool":' .. quote(call.tool)
+  redis.call("HDEL", key.approvals, call_id)
+  redis.call("HSET", key.decisions, call_id,
+    "{" .. about .. ',"agent":' .. quote(call.agent) .. ',"atMs":' .. string.format("%.0f", now) .. members .. "}")
+  event("approval.decided", "," .. about .. members)
 end

@@ -20,7 +20,8 @@ if arg.resolution == "fail" then
 end
 if loops then
   -- Kept like a decision: each later attempt finds the loop again, and this beside it.
-  redis.call("HSETNX", key.decisions, redis.call("HGET", key.run, "loop"), '{"approve":true}')
+  redis.call("HSETNX", key.decisions, redis.call("HGET", key.run, "loop"),
+    '{"agent":' .. quote(run.agent) .. ',"atMs":' .. string.format("%.0f", now) .. ',"approve":true}')
   unset("loop")
 end
 if arg.resolution == "resample" then

@@ -39,7 +39,7 @@ test("an approval is for the call a person saw: a turn that is sampled anew asks
   expect(paid).toEqual([]);
   const info = await fleet.info(run.id);
   expect(info).toMatchObject({ suspension: "approval", approvals: [{ arguments: '{"amount":500}' }] });
-  await run.reject(info.approvals[0]?.callId ?? "", "too much");
+  await run.reject(info.approvals[0]?.callId ?? "", { reason: "too much" });
   await fleet.settle();
   expect(await run.result()).toMatchObject({ status: "completed", output: "done" });
   expect(paid).toEqual([]);
@@ -58,7 +58,7 @@ test("several approvals of one turn, decided one by one, approved and rejected w
   await run.approve(approvals.find(({ arguments: args }) => args.includes("1"))?.callId ?? "");
   await fleet.settle();
   expect(await fleet.info(run.id)).toMatchObject({ suspension: "approval" });
-  await run.reject(approvals.find(({ arguments: args }) => args.includes("2"))?.callId ?? "", "not this one");
+  await run.reject(approvals.find(({ arguments: args }) => args.includes("2"))?.callId ?? "", { reason: "not this one" });
   await fleet.settle();
   expect(await run.result()).toMatchObject({ status: "completed" });
   expect(paid).toEqual([1]);

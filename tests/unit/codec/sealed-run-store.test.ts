@@ -154,17 +154,29 @@ describe("values in their places", () => {
       approvals: [{ arguments: "secret-2" }],
       error: { code: "X", message: "secret-3", answer: "secret-4" },
     });
-    await sealed.decide(runId, "c2", { approve: false, message: "secret-5" });
-    expect((await begin(sealed, runId, "b", 1)).decisions).toEqual(new Map([["c2", { approve: false, message: "secret-5" }]]));
-    const below = JSON.stringify([
-      await store.get(runId),
-      await store.events(runId, "0-0", 100),
-      [...(await begin(store, runId, "b", 1)).decisions],
-    ]);
+    await sealed.decide(runId, "c2", { id: "d1", decision: { approve: false, by: "secret-6", reason: "secret-5", arguments: "secret-7" } });
+    const { decisions } = await begin(sealed, runId, "b", 1);
+    expect(decisions.get("c2")).toMatchObject({ approve: false, by: "secret-6", reason: "secret-5", arguments: "secret-7" });
+    await end(sealed, runId, "b", {
+      type: "suspended",
+      suspension: "approval",
+      approvals: [{ ...approval("c2"), parametersJson: "secret-8" }],
+      refusals: [{ callId: "c2", why: "secret-9" }],
+    });
+    expect(await sealed.get(runId)).toMatchObject({
+      approvals: [{ parametersJson: "secret-8" }],
+      decisions: [{ by: "secret-6", reason: "secret-5", arguments: "secret-7", refused: { why: "secret-9" } }],
+    });
+    const decisionsBelow = (await store.get(runId))?.decisions ?? [];
+    const below = JSON.stringify([await store.get(runId), await store.events(runId, "0-0", 100), [...decisionsBelow]]);
     expect(below).not.toContain("secret");
     expect(await sealed.events(runId, "0-0", 100)).toMatchObject(
       expect.arrayContaining([
         expect.objectContaining({ event: expect.objectContaining({ error: { code: "X", message: "secret-3", answer: "secret-4" } }) }),
+        expect.objectContaining({
+          event: expect.objectContaining({ type: "approval.decided", by: "secret-6", reason: "secret-5", arguments: "secret-7" }),
+        }),
+        expect.objectContaining({ event: expect.objectContaining({ type: "approval.refused", by: "secret-6", why: "secret-9" }) }),
       ]),
     );
   });
@@ -239,6 +251,7 @@ test("every part of the port was thought about: what carries a user's values is 
     "cancel",
     "resumeScope",
     "unpark",
+    "announced",
     "watch",
     "watchStops",
     "due",

@@ -100,7 +100,7 @@ interface CommandLine {
 
 /** `flotilla runs show <run> --json` is the command `runs show` with one option. Found at the start of a span or line, and behind npm or npx. */
 /** Commands whose next word is a command, too. */
-const GROUPS = new Set(["runs", "failures", "conversations"]);
+const GROUPS = new Set(["runs", "approvals", "failures", "conversations"]);
 
 function commandLines(code: string): CommandLine[] {
   const match = /^(?:\w+=\S+ )*(?:npx )?flotilla(?: (.*))?$/.exec(code.replace("npm run flotilla -- ", "flotilla "));
