@@ -64,12 +64,15 @@ async function endOne({ chance, clock, crew }: Stage): Promise<Fault | undefined
   return faultOf("term", victim, atMs, clock.nowMs(), `${victim.name} ended with ${how}`);
 }
 
+/** Some are over before a lease is, some are not. */
+const FULL_PERCENT_OF_LEASE = [40, 180] as const;
+
 /** The limit goes below what is in use: every write that needs memory is refused until it is raised. */
-async function fillMemory({ chance, clock, redis }: Stage): Promise<Fault> {
+async function fillMemory({ chance, clock, redis, options }: Stage): Promise<Fault> {
   const used = Number(/^used_memory:(\d+)/m.exec(await redis.admin.info("memory"))?.[1] ?? 0);
   const atMs = clock.nowMs();
   await redis.admin.config("SET", "maxmemory", String(Math.floor(used * 0.9)));
-  await clock.sleep(chance.between(2_000, 9_000));
+  await clock.sleep((options.leaseMs * chance.between(...FULL_PERCENT_OF_LEASE)) / 100);
   await redis.admin.config("SET", "maxmemory", "0");
   return faultOf("full", undefined, atMs, clock.nowMs(), `full for ${clock.nowMs() - atMs} ms`);
 }
