@@ -5,7 +5,7 @@
 import type { Evidence, RunEvidence, Say } from "./evidence.ts";
 import { approvalsLost, cancelledCompleted, decisionsTwice, isCancelled, isRefunded } from "./count-people.ts";
 import { turnsOutOfOrder } from "./count-talks.ts";
-import { expectedOutput, type ToolName, USUAL_TOOLS } from "./jobs.ts";
+import { expectedOutput, HOP_OF_TURN, type ToolName, USUAL_TOOLS } from "./jobs.ts";
 import { countRepeats } from "./repeats.ts";
 import { percentiles, recoveryTimes } from "./recovery.ts";
 
@@ -66,6 +66,7 @@ export function judge(evidence: Evidence): Verdict {
   const times = recoveryTimes(evidence);
   const completed = runs.filter(({ status }) => status === "completed");
   const sum = (of: (run: RunEvidence) => number): number => runs.reduce((total, run) => total + of(run), 0);
+  for (const run of completed) sayMissingTurns(run, say);
   return {
     runs: runs.length,
     kills: faults.filter(({ kind }) => kind === "kill" || kind === "redis").length,
@@ -122,6 +123,13 @@ function doubled({ job, runId, foundByKey, steps }: RunEvidence, say: Say): numb
   const count = Math.max(0, ends - 1) + (foundByKey === runId ? 0 : 1);
   if (count > 0) say(`doubled: job ${job.number} (${runId}) has ${ends} ends; its key finds ${foundByKey}`);
   return count;
+}
+
+/** No count of its own: an answer whose journal entry is missing too was asked for again, and is counted there. */
+function sayMissingTurns({ job, runId, steps }: RunEvidence, say: Say): void {
+  const turns = steps.flatMap(({ type, turn }) => (type === "turn.completed" && turn !== undefined ? [turn] : []));
+  if (turns.length !== HOP_OF_TURN.length)
+    say(`turns held: job ${job.number} (${runId}) completed with events of turns ${turns.join(", ")}`);
 }
 
 /** The answer must be that of the job and of what became of its refund; whether that was what people said is counted apart. */

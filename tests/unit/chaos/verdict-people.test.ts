@@ -40,12 +40,16 @@ const runOf = (job: Job, changes: Partial<RunEvidence> = {}): RunEvidence => ({
     job,
     changes.decisions?.some(({ word }) => word === "approve"),
   ),
-  steps: [],
+  steps: [0, 1, 2, 3, 4].map((turn) => ({ type: "turn.completed", atMs: 0, hop: 0, turn })),
   resolved: { ran: 0, notRun: 0 },
   decisions: [],
   cancel: undefined,
   ...changes,
 });
+
+const never = (): never => {
+  throw new Error("There is no such thing.");
+};
 
 const judged = (changes: Partial<Evidence>) =>
   judge({ runs: [], calls: [], effects: [], talks: [], faults: [], pids: new Map(), ...changes });
@@ -111,6 +115,12 @@ describe("a refund", () => {
   test("makes the run divergent when its answer does not say what became of it", () => {
     expect(after([said("approve")], [refund()], refused)).toMatchObject({ divergent: 1, approvalsLost: 0 });
   });
+});
+
+test("a completed run without the event of one of its turns is named", () => {
+  const [first = never(), ...others] = runOf({ number: 1, value: 2 }).steps;
+  const verdict = judged({ runs: [runOf({ number: 1, value: 2 }, { steps: [first, ...others.slice(1)] })], effects: usual(1) });
+  expect(verdict.problems).toEqual(["turns held: job 1 (r0-1) completed with events of turns 0, 2, 3, 4"]);
 });
 
 describe("a cancel", () => {
@@ -195,10 +205,6 @@ describe("a conversation", () => {
     expect(isGood(verdict)).toBe(false);
   });
 });
-
-const never = (): never => {
-  throw new Error("There is no such call.");
-};
 
 test("the provider's items and the conversation's read as the same lines", () => {
   const sent = [
