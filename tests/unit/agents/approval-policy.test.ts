@@ -42,6 +42,22 @@ test("nobody decides in time and the policy ends the run: it fails with a code o
   });
 });
 
+test("a retry of a run that a deadline ended puts the call to people again, and pays nothing twice", async () => {
+  const paid: number[] = [];
+  const timed = toolPolicy(refunding(paid), { approval: { withinMs: 24 * HOUR_MS, onTimeout: "fail" } });
+  const { fleet, model, run } = await waitingRun([call("refund", { amount: 5 }), say("done")], { tools: [timed] });
+  await fleet.clock.advance(24 * HOUR_MS);
+  await fleet.settle();
+  const retry = await run.retry();
+  await fleet.settle();
+  const [asked] = (await retry.status()).approvals;
+  await retry.approve(asked?.callId ?? "", { by: "ann" });
+  await fleet.settle();
+  expect(await retry.output()).toBe("done");
+  expect(paid).toEqual([5]);
+  expect(model.calls).toHaveLength(2);
+});
+
 test("a nested agent's tool keeps its own deadline", async () => {
   const timed = toolPolicy(refunding([]), { approval: { withinMs: 24 * HOUR_MS, onTimeout: "reject" } });
   const inner = new Agent({ name: "inner", model: "m", tools: [timed] });
