@@ -108,7 +108,9 @@ export class HopDecisions {
     const key = `a:${call.callId}`;
     const applied = journal.entries.get(key);
     if (applied !== undefined) return this.#decisions.get(String(JSON.parse(applied).decision));
-    const decided = [...this.#decisions.values()].findLast(({ always, tool }) => always === true && tool === call.tool);
+    const decided = [...this.#decisions.values()].findLast(
+      ({ always, tool, callId }) => always === true && tool === call.tool && !this.#refusals.has(callId),
+    );
     // Arguments were edited for one call; the others run with their own.
     const { arguments: _edited, ...standing } = decided ?? {};
     if (decided === undefined || (await this.#objection(call, { ...decided, ...standing, arguments: call.arguments })) !== undefined)

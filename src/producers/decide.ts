@@ -2,6 +2,7 @@
 import { randomUUID } from "node:crypto";
 import { z } from "zod";
 import { FleetError } from "../protocol/errors.ts";
+import { tenantSchema } from "../protocol/ids.ts";
 import { encodeJson } from "../protocol/json.ts";
 import { LIMITS } from "../protocol/limits.ts";
 import type { ResolveReply } from "../protocol/people.ts";
@@ -41,8 +42,8 @@ export async function decideCall(
   options: ApproveOptions,
 ): Promise<void> {
   const decision = decisionOf(approve, options);
-  if (decision.arguments !== undefined) await checkEdit(deps.store, runId, callId, decision.arguments);
-  const { tenant } = options;
+  const tenant = tenantOf(options);
+  if (decision.arguments !== undefined) await checkEdit(deps.store, runId, callId, decision.arguments, tenant);
   const command = { id: randomUUID(), decision, ...(tenant === undefined ? {} : { tenant }) };
   await settleReply(deps, runId, deps.store.decide(runId, callId, command), { callId, tenant });
 }
@@ -82,10 +83,20 @@ function decisionOf(approve: boolean, { by, reason, always, arguments: args }: A
   });
 }
 
-/** What the tool's JSON Schema says can be said here and now; the worker has the tool's own parser look again. */
-async function checkEdit(store: RunStore, runId: string, callId: string, argumentsJson: string): Promise<void> {
-  const call = (await reach(store.get(runId)))?.approvals.find((approval) => approval.callId === callId);
-  if (call?.parametersJson === undefined) return;
+/** An empty one is none that a run can have, and must not pass for "any". */
+function tenantOf({ tenant }: ApproveOptions): string | undefined {
+  if (tenant === undefined || tenantSchema.safeParse(tenant).success) return tenant;
+  throw new FleetError("INPUT_INVALID", `Expected the id of a tenant; got ${JSON.stringify(tenant).slice(0, 80)}.`, {
+    at: "tenant",
+    remedy: "leave `tenant` out to decide on the run of any tenant",
+  });
+}
+
+/** What the tool's JSON Schema says can be said here and now; the worker has the tool's own parser look again. Of another's run nothing is said. */
+async function checkEdit(store: RunStore, runId: string, callId: string, argumentsJson: string, tenant: string | undefined): Promise<void> {
+  const info = await reach(store.get(runId));
+  const call = info?.approvals.find((approval) => approval.callId === callId);
+  if (call?.parametersJson === undefined || (tenant !== undefined && info?.tenant !== tenant)) return;
   const schema = schemaOf(call.parametersJson);
   const checked = schema?.safeParse(JSON.parse(argumentsJson));
   const [issue] = checked?.error?.issues ?? [];

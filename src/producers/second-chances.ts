@@ -7,7 +7,7 @@
 import { z } from "zod";
 import { FleetError } from "../protocol/errors.ts";
 import { agentNameSchema, runIdSchema, tenantSchema } from "../protocol/ids.ts";
-import { asGiven, callsIn, topCallOf, turnOf } from "../protocol/journal.ts";
+import { asGiven, callsIn, hopOfCall, toolKey, topCallOf, turnOf } from "../protocol/journal.ts";
 import type { Json } from "../protocol/json.ts";
 import { type OriginKind, type ToolMode, toolModeSchema } from "../protocol/origin.ts";
 import type { RunStore } from "../protocol/run-store.ts";
@@ -130,7 +130,7 @@ export function createSecondChances({ store, defaults }: SecondChancesDeps): Sec
       const known = [...source.info.openIntents].filter(
         ({ hop, callId }) => hop === source.hop && (turnOf(`t:${callId}`, "{}") ?? first) < first,
       );
-      const shared = { agent: agent ?? source.agent, tools, journal, decisions: source.decisions };
+      const shared = { agent: agent ?? source.agent, tools, journal, decisions: decidedBefore(source, first) };
       return draft(source, "fork", { ...shared, intents: tools === "live" ? known : [], ...(model === undefined ? {} : { model }) });
     },
   };
@@ -140,6 +140,16 @@ export function createSecondChances({ store, defaults }: SecondChancesDeps): Sec
 function askedAnew({ info, decisions }: HopSnapshot): Seed["decisions"] {
   if (info.error?.code !== "APPROVAL_TIMED_OUT") return decisions;
   return new Map([...decisions].filter(([, { timedOut, atMs }]) => timedOut !== true || atMs !== info.finishedAtMs));
+}
+
+/** What stands for a whole run begins with the call it was said of: a copy from an earlier turn asks people anew. */
+function decidedBefore({ decisions, journal, hop }: HopSnapshot, first: number): Seed["decisions"] {
+  const isBefore = (callId: string): boolean => {
+    const madeIn = hopOfCall(callId) ?? Number.POSITIVE_INFINITY;
+    const key = toolKey(callId);
+    return madeIn < hop || (madeIn === hop && (turnOf(key, journal.get(key) ?? "{}") ?? Number.POSITIVE_INFINITY) < first);
+  };
+  return new Map([...decisions].filter(([callId, { always }]) => always !== true || isBefore(callId)));
 }
 
 interface Taken {

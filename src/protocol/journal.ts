@@ -20,6 +20,12 @@ export function topCallOf(key: string): number | undefined {
 /** Of a call of the hop's own turn. */
 const TOP_CALL_ID = /^[at]:call_h\d+a\d+t(\d+)_\d+(?:_[0-9a-z]+)?(?::\d+)?$/;
 
+/** The hop whose model made a call; undefined for an id that no hop made. */
+export function hopOfCall(callId: string): number | undefined {
+  const [, hop] = /^call_h(\d+)a/.exec(callId) ?? [];
+  return hop === undefined ? undefined : Number(hop);
+}
+
 /** Names one tool call to the outside, in every attempt and in every run that takes it over. */
 export const idempotencyKeyOf = (root: string, callId: string): string => `${root}/${callId}`;
 

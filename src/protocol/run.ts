@@ -74,7 +74,7 @@ export const approvalSchema = z.strictObject({
   /** How long a person has, and what follows when nobody decided. Absent: as long as the run lives. */
   withinMs: z.int().positive().optional(),
   onTimeout: z.enum(["reject", "fail"]).optional(),
-  /** By the store's clock, stamped when the question is parked. */
+  /** By the store's clock, stamped when the question is first parked: a decision that is refused does not give more time. */
   requestedAtMs: z.int().optional(),
   deadlineAtMs: z.int().optional(),
 });
@@ -109,6 +109,8 @@ export const decidedSchema = z.strictObject({
   /** Empty where a person let a loop go on; `callId` is the loop's then. */
   tool: z.string(),
   agent: z.string(),
+  /** When the call was put to people, and when it was decided. */
+  requestedAtMs: z.int().optional(),
   atMs: z.int(),
   approve: z.boolean(),
   by: z.string().optional(),

@@ -19,12 +19,15 @@ import {
 } from "./memory-run-state.ts";
 
 /** True when one of the questions is still open. */
-export function ask(world: MemoryWorld, run: MemoryRun, approvals: readonly Approval[]): boolean {
+export function ask(world: MemoryWorld, run: MemoryRun, approvals: readonly Approval[], refusals: readonly Refusal[]): boolean {
   const nowMs = world.clock.nowMs();
   const open = approvals.filter(({ callId }) => !run.decisions.has(callId));
   for (const approval of open) {
-    const deadline = approval.withinMs === undefined ? {} : { deadlineAtMs: nowMs + approval.withinMs };
-    run.approvals.set(approval.callId, { ...copy(approval), requestedAtMs: nowMs, ...deadline });
+    const again = refusals.some(({ callId }) => callId === approval.callId);
+    const earlier = again ? run.refused.findLast(({ callId }) => callId === approval.callId)?.requestedAtMs : undefined;
+    const requestedAtMs = earlier ?? nowMs;
+    const deadline = approval.withinMs === undefined ? {} : { deadlineAtMs: requestedAtMs + approval.withinMs };
+    run.approvals.set(approval.callId, { ...copy(approval), requestedAtMs, ...deadline });
   }
   return open.length > 0;
 }
@@ -55,9 +58,10 @@ function watchApprovals(run: MemoryRun): void {
 }
 
 function recordDecision(world: MemoryWorld, run: MemoryRun, call: Approval, decision: Decision & { timedOut?: true }, id?: string): void {
-  const { callId, tool, agent } = call;
+  const { callId, tool, agent, requestedAtMs } = call;
+  const about = { callId, tool, agent, ...(requestedAtMs === undefined ? {} : { requestedAtMs }) };
   run.approvals.delete(callId);
-  run.decisions.set(callId, { id, decided: { callId, tool, agent, atMs: world.clock.nowMs(), ...copy(decision) } });
+  run.decisions.set(callId, { id, decided: { ...about, atMs: world.clock.nowMs(), ...copy(decision) } });
   appendEvent(world, run, { type: "approval.decided", ...stamp(world, run), callId, tool, ...decision });
 }
 

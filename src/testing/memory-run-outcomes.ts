@@ -109,7 +109,7 @@ function refusal(run: MemoryRun, to: string, queue: string | undefined, hop: num
 function suspend(world: MemoryWorld, run: MemoryRun, outcome: Of<"suspended">): WakeJob | undefined {
   const { type: _type, loop, approvals, refusals = [], announce, ...told } = outcome;
   refuseDecisions(world, run, refusals);
-  const open = ask(world, run, approvals ?? []);
+  const open = ask(world, run, approvals ?? [], refusals);
   if (outcome.suspension === "replay-diverged") run.info.divergences = (run.info.divergences ?? 0) + 1;
   delete run.info.error;
   if (outcome.error !== undefined) run.info.error = copy(outcome.error);

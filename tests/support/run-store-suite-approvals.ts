@@ -212,19 +212,21 @@ export function approvalSuite(open: OpenStore): void {
   });
 
   describe("refused decisions", () => {
-    test("I2 a refused decision stays in the history, and its call waits again and can be decided again", async () => {
-      const { store } = await setup();
-      const runId = await suspended(store, awaitingApproval("c1"));
+    test("I2 a refused decision stays in the history, and its call waits again, no longer than before, and can be decided again", async () => {
+      const { store, advance } = await setup();
+      const runId = await suspended(store, timed("reject"));
+      await advance(HOUR_MS / 2);
+      const [{ requestedAtMs, deadlineAtMs } = {}] = (await store.get(runId))?.approvals ?? [];
       for (const round of [1, 2]) {
         await store.decide(runId, "c1", decision(`d${round}`, { by: `mallory-${round}` }));
         await begin(store, runId, `t${round}`, round);
-        const again: Outcome = { ...awaitingApproval("c1"), refusals: [{ callId: "c1", why: 'not "you"' }] } as Suspended;
+        const again = timed("reject", { refusals: [{ callId: "c1", why: 'not "you"' }] });
         expect(await end(store, runId, `t${round}`, again)).toMatchObject({ as: "suspended" });
       }
       expect(await store.get(runId)).toMatchObject({
-        approvals: [{ callId: "c1" }],
+        approvals: [{ callId: "c1", requestedAtMs, deadlineAtMs }],
         decisions: [
-          { by: "mallory-1", refused: { why: 'not "you"' } },
+          { by: "mallory-1", requestedAtMs, refused: { why: 'not "you"' } },
           { by: "mallory-2", refused: { why: 'not "you"' } },
         ],
       });

@@ -83,6 +83,9 @@ outcome["handed-off"] = function()
   return queue_again()
 end
 
+-- By call id: when a person was first asked about a call whose decision is refused now.
+local asked_at = {}
+
 -- A refused decision stays in the history, under a name that no call has; its call can be decided again.
 local function refuse_decisions()
   local refusals = cjson.decode(arg.refusals)
@@ -91,6 +94,7 @@ local function refuse_decisions()
     local stored = redis.call("HGET", key.decisions, call_id)
     if stored then
       local decision = cjson.decode(stored)
+      asked_at[call_id] = decision.requestedAtMs
       redis.call("HDEL", key.decisions, call_id)
       redis.call("HSET", key.decisions, "refused/" .. redis.call("HLEN", key.decisions) .. "/" .. call_id,
         string.sub(stored, 1, -2) .. ',"refused":{"atMs":' .. string.format("%.0f", now) .. ',"why":' .. why .. "}}")
@@ -107,8 +111,9 @@ local function ask()
   for i = 1, #approvals, 3 do
     if redis.call("HEXISTS", key.decisions, approvals[i]) == 0 then
       open = true
-      local stamp = ',"requestedAtMs":' .. string.format("%.0f", now)
-      if approvals[i + 2] > 0 then stamp = stamp .. ',"deadlineAtMs":' .. string.format("%.0f", now + approvals[i + 2]) end
+      local since = asked_at[approvals[i]] or now
+      local stamp = ',"requestedAtMs":' .. string.format("%.0f", since)
+      if approvals[i + 2] > 0 then stamp = stamp .. ',"deadlineAtMs":' .. string.format("%.0f", since + approvals[i + 2]) end
       redis.call("HSET", key.approvals, approvals[i], string.sub(approvals[i + 1], 1, -2) .. stamp .. "}")
     end
   end

@@ -251,12 +251,14 @@ local function watch_approvals()
   end
 end
 
--- Closes an open question. `members` is JSON text that starts with a comma: what was decided.
+-- Closes an open question. `members` is JSON text that starts with a comma: what was decided. When it was asked is kept for a decision that
+-- does not count: its question is then the same one, not a new one with a new deadline.
 local function record_decision(call_id, members)
   local call = cjson.decode(redis.call("HGET", key.approvals, call_id))
   local about = '"callId":' .. quote(call_id) .. ',"tool":' .. quote(call.tool)
   redis.call("HDEL", key.approvals, call_id)
   redis.call("HSET", key.decisions, call_id,
-    "{" .. about .. ',"agent":' .. quote(call.agent) .. ',"atMs":' .. string.format("%.0f", now) .. members .. "}")
+    "{" .. about .. ',"agent":' .. quote(call.agent) .. ',"atMs":' .. string.format("%.0f", now)
+      .. (call.requestedAtMs and ',"requestedAtMs":' .. string.format("%.0f", call.requestedAtMs) or "") .. members .. "}")
   event("approval.decided", "," .. about .. members)
 end
