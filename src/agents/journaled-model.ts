@@ -8,6 +8,7 @@ import { cut, LIMITS } from "../protocol/limits.ts";
 import { FleetError } from "../protocol/errors.ts";
 import type { RunEvent } from "../protocol/events.ts";
 import { modelKey, TOP_FRAME } from "../protocol/journal.ts";
+import { tallyOfCall } from "../protocol/totals.ts";
 import { type EarlyEnd, earlyEndOf } from "./finish-reason.ts";
 import { currentScope, type Frame, type HopState, ReplayDivergedError } from "./hop-state.ts";
 import { askedOf, decodeModelEntry, differenceOf, encodeModelEntry, fingerprintOf, type Rejection, rejectionsAt } from "./journal-entry.ts";
@@ -159,19 +160,21 @@ function diverged(hop: HopState, key: string, why: string): ReplayDivergedError 
 /** Writes the answer down. What another attempt wrote first is the answer. */
 async function journal(call: PendingCall, response: ModelResponse, earlyEnd: EarlyEnd | undefined): Promise<ModelResponse> {
   const output = renameCalls(call, withSoleJson(response.output, call.request.outputType));
-  const usage = withReceipt(toUsage(response.usage), receiptOf(response));
+  const receipt = receiptOf(response);
+  const usage = withReceipt(toUsage(response.usage), receipt);
+  const counted = { model: call.model, numbers: tallyOfCall(usage, receipt, call.hop.clock.nowMs() - call.startedAtMs) };
   if (earlyEnd !== undefined) {
     // Paid for, but no answer: kept beside the journal for reading, never replayed.
     const key = `x:${call.frame.id}:${call.index}:${call.hop.identity.attempt}`;
     const valueJson = encodeModelEntry(identityOf(call), call.hop.turn, { ...response, output });
-    await call.hop.write({ key, valueJson, usage, turns: 0, event: undefined });
+    await call.hop.write({ key, valueJson, usage, turns: 0, event: undefined, call: counted });
     throw earlyEnd === "length" ? truncated() : withheld();
   }
   const valueJson = encodeModelEntry(identityOf(call), call.hop.turn, { ...response, output });
   const top = call.frame.id === TOP_FRAME;
   // The event has the text as it was streamed, which followers compare with what they have shown.
   const event = eventOf(call, { ...response, output: renameCalls(call, response.output) }, top);
-  const stored = await call.hop.write({ key: call.key, valueJson, usage, turns: top ? 1 : 0, event });
+  const stored = await call.hop.write({ key: call.key, valueJson, usage, turns: top ? 1 : 0, event, call: counted });
   const answer = stored === valueJson ? { ...response, output } : decodeModelEntry(stored).response;
   call.frame.answered = { key: call.key, text: textOf(answer) };
   countCalls(call.hop, call.frame, call.key, answer.output);

@@ -2,9 +2,13 @@
 import type { Intent } from "../protocol/run.ts";
 import type { Fact, StopReason } from "../protocol/attempt.ts";
 import type { LiveChunk } from "../protocol/run-store.ts";
+import type { Tally } from "../protocol/totals.ts";
 
 /** A fact without what the attempt it is bound to says. */
-export type JournalWrite = Omit<Fact, "runId" | "token" | "hop">;
+export type JournalWrite = Omit<Fact, "runId" | "token" | "hop" | "tally"> & {
+  /** Of a model call: what it adds to the totals. */
+  readonly call?: Pick<Tally, "model" | "numbers">;
+};
 
 /** The journal of one hop, bound to one attempt. */
 export interface HopJournal {

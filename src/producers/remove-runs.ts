@@ -72,6 +72,7 @@ export async function removeTenant(deps: RemoveDeps, tenant: string): Promise<Te
     removed += gone.length;
   }
   await reach(deps.store.forgetIdempotencyKeys(tenant));
+  await reach(deps.store.forgetTotals(tenant));
   return { removed, live, conversations: await removeConversations(deps.store, tenant) };
 }
 

@@ -6,6 +6,7 @@ import type { Json } from "./json.ts";
 import type { Origin, ToolMode } from "./origin.ts";
 import type { Retention } from "./retention.ts";
 import type { Approval, Decided, FinalStatus, Intent, Loop, RunErrorInfo, RunStatus, Suspension, Usage } from "./run.ts";
+import type { Tally } from "./totals.ts";
 
 /** Which code of an agent an attempt runs. */
 export interface AgentBuild {
@@ -100,6 +101,8 @@ export interface Fact {
   readonly event: RunEvent | undefined;
   /** The intent that this fact answers. */
   readonly closesIntent?: string;
+  /** What a model call adds to the totals of its day. */
+  readonly tally?: Tally;
 }
 
 export type StepReply =

@@ -28,6 +28,7 @@ import type { Retention } from "./retention.ts";
 import type { Intent, RunInfo, RunStatus } from "./run.ts";
 import type { HopSnapshot, Recording } from "./seed.ts";
 import type { Submission, SubmitReply } from "./submission.ts";
+import type { TotalsQuery, TotalsRow } from "./totals.ts";
 
 export type RemoveReply =
   /** What is needed to find what stands beside the store: jobs of its wakes, live text of its turns. */
@@ -145,6 +146,11 @@ export interface RunStore extends PauseStore {
   forgetIdempotencyKeys(tenant: string): Promise<number>;
   /** Deletes final runs whose retention has passed, and what indexes hold of them. Returns how many. */
   sweep(limit: number): Promise<number>;
+
+  /** What model calls added up to on each of these days. Costs by names, not by calls. */
+  totals(query: TotalsQuery): Promise<TotalsRow[]>;
+  /** Deletes what is added up under a tenant's name. */
+  forgetTotals(tenant: string): Promise<void>;
 
   readonly conversations: ConversationStore;
 

@@ -53,6 +53,8 @@ export interface Keys {
   conversationTurns(tenant: string, id: string): string;
   /** Sorted set conversation id → last use (epoch ms). PEXPIRE 90 days after the tenant's last use; older members go with each use. Writers: as `conversation`. */
   conversations(tenant: string): string;
+  /** Hash of [tenant, agent, version, model] JSON → numbers: what the model calls of one UTC day add up to; at most 1,001 rows. PEXPIRE 400 days. Writer: record. */
+  totals(day: string): string;
   /** Hash of workerId → WorkerEntry JSON. No TTL: entries that stopped announcing are removed on the next announcement. Writers: announce, withdraw. */
   workers(): string;
   /** Hash of agent name → AgentEntry JSON. No TTL: bounded by the agents of the fleet; a known agent outlives its workers. Writer: announce. */
@@ -93,6 +95,7 @@ export function keysFor(prefix: string = DEFAULT_PREFIX, shard = 0): Keys {
     conversationQueue: (tenant, id) => `${tag}:conversation:${tenant}:${id}:queue`,
     conversationTurns: (tenant, id) => `${tag}:conversation:${tenant}:${id}:turns`,
     conversations: (tenant) => `${tag}:conversations:${tenant}`,
+    totals: (day) => `${tag}:totals:${day}`,
     workers: shared("workers"),
     agents: shared("agents"),
     notifyChannel: (runId) => ofRun(runId, "notify"),

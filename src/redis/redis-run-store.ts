@@ -16,6 +16,7 @@ import { createReads } from "./run-store-reads.ts";
 import { createRemoval } from "./run-store-removal.ts";
 import { createSources } from "./run-store-sources.ts";
 import { createSubmits } from "./run-store-submit.ts";
+import { createTotals } from "./run-store-totals.ts";
 import { createUpkeep } from "./run-store-upkeep.ts";
 import { createWatches } from "./run-store-watch.ts";
 
@@ -41,6 +42,7 @@ export function createRedisRunStore({ redis, clock, prefix, retentionMs = DEFAUL
     ...createSources(context, reads.get),
     ...createUpkeep(context),
     ...createRemoval(context),
+    ...createTotals(context),
     ...watches,
     conversations: createConversations(context),
   };

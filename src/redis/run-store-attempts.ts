@@ -4,6 +4,7 @@ import { FINAL_STATUSES, type Loop, runStatusSchema, toldApproval } from "../pro
 import type { BeginCommand, BeginReply, EndCommand, EndReply, Fact, Outcome, RenewReply, StepReply } from "../protocol/attempt.ts";
 import type { ConversationStep } from "../protocol/conversation.ts";
 import type { RunStore } from "../protocol/run-store.ts";
+import { dayOf } from "../protocol/totals.ts";
 import { optionalWakeJobSchema, parseBegun } from "./record-parse.ts";
 import { parseRecordings } from "./source-parse.ts";
 import { readTurns } from "./run-store-conversations.ts";
@@ -18,6 +19,7 @@ import {
   type ScriptArgs,
   type StoreContext,
 } from "./run-store-context.ts";
+import { tallyArgs } from "./run-store-totals.ts";
 import { runScript } from "./scripts.ts";
 
 /** Held runs that one renewal script looks at. */
@@ -95,8 +97,10 @@ async function record(context: StoreContext, fact: Fact): Promise<StepReply> {
   const tokens = { requests, inputTokens, cachedInputTokens, outputTokens, reasoningTokens, cacheWriteInputTokens };
   const usage = { ...tokens, pricedRequests, costMicroUsd };
   const eventJson = event === undefined ? "" : JSON.stringify(event);
-  const args = { token, hop, key, value: valueJson, ...usage, turns, event: eventJson, closesIntent, journalNetMs: JOURNAL_NET_MS };
-  const reply = await callForStrings(context, "record", runId, args, context.keys.journal(runId, hop));
+  const counted = { ...usage, turns, ...tallyArgs(fact.tally) };
+  const args = { token, hop, key, value: valueJson, ...counted, event: eventJson, closesIntent, journalNetMs: JOURNAL_NET_MS };
+  const { keys, clock } = context;
+  const reply = await callForStrings(context, "record", runId, args, keys.journal(runId, hop), keys.totals(dayOf(clock.nowMs())));
   const [status, isNew, earlier = "", current, stop = "", paused] = reply;
   if (status === "gone") return { status };
   return {

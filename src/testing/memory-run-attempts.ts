@@ -5,6 +5,7 @@ import type { RunStore } from "../protocol/run-store.ts";
 import { addUsage } from "../protocol/run.ts";
 import { conversationOf } from "./memory-conversations.ts";
 import { settleOutcome } from "./memory-run-outcomes.ts";
+import { addUp } from "./memory-run-totals.ts";
 import {
   appendEvent,
   BEGIN_RETENTION_MS,
@@ -173,6 +174,7 @@ function record(world: MemoryWorld, fact: Fact): StepReply {
   if (earlier === undefined) {
     journal.set(fact.key, fact.valueJson);
     count(run, fact);
+    addUp(world, fact.tally);
   }
   closeIntent(world, run, fact.closesIntent);
   if (earlier === undefined && fact.event !== undefined && !isFinalRun(run)) appendEvent(world, run, fact.event);

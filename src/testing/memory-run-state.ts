@@ -100,6 +100,8 @@ export interface MemoryWorld {
   readonly pauses: Map<string, Pause>;
   /** Scopes that were resumed and may still have parked runs. */
   readonly resuming: Set<string>;
+  /** By day, then by encoded name. */
+  readonly totals: Map<string, Map<string, readonly number[]>>;
   readonly watchers: Map<string, Set<() => void>>;
   readonly stopWatchers: Set<(runId: string, reason: StopReason) => void>;
   eventCount: number;
@@ -114,6 +116,7 @@ export const createWorld = (clock: Clock): MemoryWorld => ({
   agents: new Map(),
   pauses: new Map(),
   resuming: new Set(),
+  totals: new Map(),
   watchers: new Map(),
   stopWatchers: new Set(),
   eventCount: 0,

@@ -18,6 +18,8 @@ import { createMemoryPauses } from "./memory-run-pauses.ts";
 import { createMemoryPeople } from "./memory-run-people.ts";
 import { createMemoryReads } from "./memory-run-reads.ts";
 import { createMemorySources, noteChild, originFields, refusedSource } from "./memory-run-sources.ts";
+import { createMemoryTotals } from "./memory-run-totals.ts";
+import { createMemoryWatches } from "./memory-run-watches.ts";
 import {
   appendEvent,
   copy,
@@ -55,7 +57,8 @@ export function createMemoryRunStore({ clock, world = createWorld(clock) }: { cl
     ...createMemoryPauses(world),
     ...createMemoryReads(world),
     ...createMemorySources(world),
-    ...createWatches(world),
+    ...createMemoryTotals(world),
+    ...createMemoryWatches(world),
     ...createUpkeep(world),
     conversations: createMemoryConversations(world),
     notify: (runId) => notify(world, runId),
@@ -162,25 +165,6 @@ function newRun(world: MemoryWorld, submission: Submission, queue: string): Memo
     lookAtMs: nowMs + (delayMs > 0 ? delayMs : LOOK_MS),
     timerAtMs: deadlineAtMs,
     deleteAtMs: undefined,
-  };
-}
-
-function createWatches(world: MemoryWorld): Pick<RunStore, "watch" | "watchStops"> {
-  return {
-    async watch(runId, wake) {
-      const watchers = world.watchers.get(runId) ?? new Set();
-      world.watchers.set(runId, watchers.add(wake));
-      return async () => {
-        watchers.delete(wake);
-        if (watchers.size === 0) world.watchers.delete(runId);
-      };
-    },
-    async watchStops(stop) {
-      world.stopWatchers.add(stop);
-      return async () => {
-        world.stopWatchers.delete(stop);
-      };
-    },
   };
 }
 

@@ -9,14 +9,18 @@ export class AttemptStoppedError extends Error {
   override readonly name = "AttemptStoppedError";
 }
 
-export function createHopJournal(store: RunStore, attempt: Attempt, held: HeldRun, entries: ReadonlyMap<string, string>): HopJournal {
-  const { runId, token, hop } = attempt;
+export function createHopJournal(
+  store: RunStore,
+  { runId, token, hop, tenant, agent }: Attempt,
+  { held, version, entries }: { readonly held: HeldRun; readonly version: string; readonly entries: ReadonlyMap<string, string> },
+): HopJournal {
   return {
     entries,
     open: held.open,
-    async write({ key, valueJson, usage, turns, event, closesIntent }) {
-      const fact = { runId, token, hop, key, valueJson, usage, turns, event };
-      const reply = await store.record(closesIntent === undefined ? fact : { ...fact, closesIntent });
+    async write({ call, ...written }) {
+      const { closesIntent, key } = written;
+      const tally = call === undefined ? {} : { tally: { tenant, agent, version, ...call } };
+      const reply = await store.record({ runId, token, hop, ...written, ...tally });
       held.open.delete(closesIntent ?? key);
       if (reply.status === "gone" || !reply.current) held.abort("superseded");
       else if (reply.stop !== undefined) held.abort(reply.stop);

@@ -212,7 +212,7 @@ async function run(deps: WakeDeps, attempt: Attempt, held: HeldRun, prepared: Pr
       context,
       decisions: attempt.decisions,
       approvers: deps.approvers,
-      journal: createHopJournal(store, attempt, held, entries),
+      journal: createHopJournal(store, attempt, { held, version: entry.version, entries }),
       secondChance: { tools, model, recordings: createRecordings(() => store.recordings(runId)) },
       live: writer,
       provider,

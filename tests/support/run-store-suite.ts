@@ -7,6 +7,7 @@ import { outcomesSuite } from "./run-store-suite-outcomes.ts";
 import { pausesSuite } from "./run-store-suite-pauses.ts";
 import { removalSuite } from "./run-store-suite-removal.ts";
 import { sourcesSuite } from "./run-store-suite-sources.ts";
+import { totalsSuite } from "./run-store-suite-totals.ts";
 import { upkeepSuite } from "./run-store-suite-upkeep.ts";
 import type { OpenStore } from "./run-store-fixture.ts";
 
@@ -20,5 +21,6 @@ export function runStoreSuite(name: string, open: OpenStore): void {
     conversationsSuite(open);
     pausesSuite(open);
     sourcesSuite(open);
+    totalsSuite(open);
   });
 }

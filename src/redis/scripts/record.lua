@@ -1,14 +1,42 @@
 -- Stores a finished model or tool call, write-once. Accepted from superseded attempts: it is paid for.
--- KEYS 14 the journal of the fact's hop
+-- KEYS 14 the journal of the fact's hop, 15 the totals of the day
 -- ARGV token, hop, key, value (JSON), requests, inputTokens, cachedInputTokens, outputTokens, reasoningTokens,
 --      cacheWriteInputTokens, pricedRequests, costMicroUsd, turns (0 or 1),
---      event (JSON, "" for none), closesIntent ("" for none), journalNetMs (how long past the deadline the journal may stay)
+--      event (JSON, "" for none), closesIntent ("" for none), journalNetMs (how long past the deadline the journal may stay);
+--      of a model call also: row (whose totals it adds to), otherRow (when there are maxRows rows), numbers (to add, by place), totalsMs (how long they stay)
 -- Returns {"gone"} | {"recorded", "1" when new, the stored value when not new, "1" when the token is current, stop reason or "", "1" when paused}
 -- Keeps I2, I4, I5 (a result closes its intent in the same step), I8 (nothing follows the final event), I12.
 local COUNTERS = {
   "requests", "inputTokens", "cachedInputTokens", "outputTokens", "reasoningTokens", "cacheWriteInputTokens", "pricedRequests", "costMicroUsd",
   "turns",
 }
+-- Numbers stand in one field, because each call out of Lua costs more than the sums. Written as text: Lua would round large ones.
+local function sum(row, more)
+  local sums = {}
+  for number in string.gmatch(row, "%d+") do sums[#sums + 1] = number end
+  local i = 0
+  for number in string.gmatch(more, "%d+") do
+    i = i + 1
+    sums[i] = number == "0" and (sums[i] or "0") or string.format("%.0f", tonumber(sums[i] or 0) + tonumber(number))
+  end
+  return table.concat(sums, " ")
+end
+
+local function tally()
+  local totals, row, is_first = KEYS[15], arg.row, false
+  local numbers = redis.call("HGET", totals, row)
+  if not numbers then
+    local rows = redis.call("HLEN", totals)
+    is_first = rows == 0
+    if rows >= tonumber(arg.maxRows) then
+      row = arg.otherRow
+      numbers = redis.call("HGET", totals, row)
+    end
+  end
+  redis.call("HSET", totals, row, numbers and sum(numbers, arg.numbers) or arg.numbers)
+  if is_first then redis.call("PEXPIRE", totals, arg.totalsMs) end
+end
+
 read({ "status", "token", "hop", "agent", "deadlineAtMs", "tenant", "pause", "cancelRequested", "suspension", unpack(COUNTERS) })
 if not run.status then return { "gone" } end
 local current = run.status == "running" and run.token == arg.token
@@ -37,6 +65,7 @@ end
 for _, counter in ipairs(COUNTERS) do
   if arg[counter] ~= "0" then set(counter, tonumber(run[counter] or 0) + tonumber(arg[counter])) end
 end
+if arg.row ~= "" then tally() end
 if run.hop == arg.hop then set("journaled", run.hop) end
 if arg.event ~= "" and not FINAL[run.status] then append_event(arg.event) end
 return { "recorded", "1", "", current and "1" or "0", stop, paused }

@@ -24,6 +24,7 @@ const examples = (): Record<string, string> => {
     parked: keys.parked(),
     resuming: keys.resuming(),
     index: keys.index(),
+    totals: keys.totals("<day>"),
     workers: keys.workers(),
     agents: keys.agents(),
     stopsChannel: keys.stopsChannel(),
