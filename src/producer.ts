@@ -22,6 +22,7 @@ import { createRedisLiveText } from "./redis/redis-live-text.ts";
 import { createRedisRunStore } from "./redis/redis-run-store.ts";
 
 export type { Conversations } from "./producers/conversations.ts";
+export type { CostDimension, CostQuery, CostReport, CostRow, Costs } from "./producers/costs.ts";
 export { RunError } from "./producers/run-handle.ts";
 export type { HandleResolution, RunHandle, RunStatusReport, WaitOptions } from "./producers/run-handle.ts";
 export type { ApproveOptions, RejectOptions } from "./producers/decide.ts";

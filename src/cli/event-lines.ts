@@ -1,8 +1,8 @@
 /** A run's events as lines for people. Control characters never reach the terminal. */
 import type { FollowedEvent, RunEvent } from "../protocol/events.ts";
 import { isFinalEvent } from "../protocol/events.ts";
-import type { Pause, Usage } from "../protocol/run.ts";
-import { formatCount, formatMs, oneLine } from "./io.ts";
+import { addUsage, NO_USAGE, type Pause, type Usage } from "../protocol/run.ts";
+import { formatCount, formatMs, oneLine, plural } from "./io.ts";
 
 const PREVIEW_CHARS = 80;
 
@@ -15,9 +15,17 @@ export const formatUsage = (usage: Usage): string => {
 /** A cost that is only partly known says so; one that is not known at all is not shown. */
 const formatCost = ({ requests, pricedRequests = 0, costMicroUsd = 0 }: Usage): string => {
   if (pricedRequests === 0) return "";
-  const usd = `, $${(costMicroUsd / 1_000_000).toFixed(costMicroUsd < 10_000 ? 6 : 4)}`;
-  return pricedRequests < requests ? `${usd} + ${requests - pricedRequests} calls of unknown cost` : usd;
+  const usd = `, ${formatMicroUsd(costMicroUsd)}`;
+  return pricedRequests < requests ? `${usd} + ${plural(requests - pricedRequests, "call")} of unknown cost` : usd;
 };
+
+export const formatMicroUsd = (microUsd: number): string => `$${(microUsd / 1_000_000).toFixed(microUsd < 10_000 ? 6 : 4)}`;
+
+/** Of a hop or a run: that nothing is known of its cost is said, too. */
+export const formatSpent = (usage: Usage): string =>
+  usage.requests > 0 && (usage.pricedRequests ?? 0) === 0
+    ? `${formatUsage(usage)}, cost of ${plural(usage.requests, "call")} unknown`
+    : formatUsage(usage);
 
 const usageOf = ({ usage, receipt }: Extract<RunEvent, { type: "turn.completed" | "model.called" }>): Usage =>
   receipt?.costMicroUsd === undefined ? usage : { ...usage, pricedRequests: usage.requests, costMicroUsd: receipt.costMicroUsd };
@@ -133,11 +141,17 @@ export function drawWay(events: readonly RunEvent[]): string[] {
     if (text === undefined || (event.type === "tool.started" && isToolDone(events, index, event.callId))) continue;
     if (event.hop !== hop && !isFinalEvent(event)) {
       hop = event.hop;
-      lines.push(`● ${oneLine(event.agent, 128)}  hop ${hop}`);
+      lines.push(`● ${oneLine(event.agent, 128)}  hop ${hop}${spentIn(events, hop)}`);
     }
     lines.push(`│ ${`+${formatMs(event.atMs - startMs)}`.padStart(12)}  ${text}`);
   }
   return lines;
+}
+
+function spentIn(events: readonly RunEvent[], hop: number): string {
+  const calls = events.filter((event) => event.type === "turn.completed" || event.type === "model.called");
+  const spent = calls.filter((event) => event.hop === hop).reduce((sum, event) => addUsage(sum, usageOf(event)), NO_USAGE);
+  return spent.requests === 0 ? "" : `  ${formatSpent(spent)}`;
 }
 
 const isToolDone = (events: readonly RunEvent[], from: number, callId: string): boolean =>

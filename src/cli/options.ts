@@ -14,6 +14,12 @@ export const wholeNumber =
     });
   };
 
+/** `7` or `7d`: a number of days. */
+export const daysSince =
+  (option: string, max: number) =>
+  (text: string): number =>
+    wholeNumber(option, 1, max)(text.replace(/d$/, ""));
+
 /** A JSON object, given as text. */
 export function jsonObject(option: string, text: string, remedy = `${option} '{"key":"value"}'`): Record<string, unknown> {
   const value = jsonValue(option, text, remedy);

@@ -4,6 +4,7 @@ import { FleetError, isFleetError } from "../protocol/errors.ts";
 import { RELEASE } from "../release.ts";
 import { addConversations } from "./commands/conversations.ts";
 import { addApprovals } from "./commands/approvals.ts";
+import { addCosts } from "./commands/costs.ts";
 import { addDemo } from "./commands/demo.ts";
 import { addDev } from "./commands/dev.ts";
 import { addDoctor } from "./commands/doctor.ts";
@@ -26,6 +27,7 @@ const COMMANDS: readonly AddCommand[] = [
   addConversations,
   addFailures,
   addApprovals,
+  addCosts,
   addPause,
   addResume,
   addWorker,

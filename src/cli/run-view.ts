@@ -3,7 +3,7 @@ import type { RunHandle, RunStatusReport } from "../producers/run-handle.ts";
 import type { RunEvent } from "../protocol/events.ts";
 import { isFinal, type Pause, type RunInfo } from "../protocol/run.ts";
 import type { RunStore } from "../protocol/run-store.ts";
-import { describePause, drawWay, formatUsage } from "./event-lines.ts";
+import { describePause, drawWay, formatSpent } from "./event-lines.ts";
 import { formatMs, oneLine, plural, printable, table } from "./io.ts";
 
 export interface RunView {
@@ -47,7 +47,7 @@ export function drawRun({ run, events, output }: RunView): string[] {
     `tenant ${run.tenant} · queue ${run.queue}${run.idempotencyKey === undefined ? "" : ` · key ${oneLine(run.idempotencyKey, 64)}`}${
       run.conversation === undefined ? "" : ` · conversation ${run.conversation}`
     }`,
-    [plural(run.hop + 1, "hop"), plural(run.attempts, "attempt"), plural(run.turns, "turn"), formatUsage(run.usage), formatMs(tookMs)].join(
+    [plural(run.hop + 1, "hop"), plural(run.attempts, "attempt"), plural(run.turns, "turn"), formatSpent(run.usage), formatMs(tookMs)].join(
       " · ",
     ),
     ...drawLine(run),

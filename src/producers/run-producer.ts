@@ -16,6 +16,7 @@ import type { WakeQueue } from "../protocol/wake-queue.ts";
 import { reach } from "./backend.ts";
 import { type CancelFilter, cancelMany, type CancelledMany, countCancellable } from "./cancel-many.ts";
 import { closestFirst } from "./closest.ts";
+import { type CostQuery, type CostReport, readCosts } from "./costs.ts";
 import { type Conversations, createConversations } from "./conversations.ts";
 import { type ApprovalPage, type ApprovalQuery, listApprovals } from "./list-approvals.ts";
 import { countTenant, removeRun, removeTenant, type TenantCount, type TenantRemoval } from "./remove-runs.ts";
@@ -94,6 +95,11 @@ export interface RunProducer<A extends FleetTypes = FleetTypes> {
   pauses(): Promise<ScopePause[]>;
   /** Failed runs that nobody retried, by code and agent. */
   failures(query?: FailureQuery): Promise<FailureGroup[]>;
+  /**
+   * What the model calls of some days cost, of all tenants unless the producer or the query has one.
+   * @throws FleetError INPUT_INVALID, BACKEND_UNREACHABLE.
+   */
+  costs(query?: CostQuery): Promise<CostReport>;
   /** Retries them while it is read, newest first. One that is refused is answered with its error; the others go on. */
   retryMany(query: FailureQuery & { readonly code: string }, options?: RetryOptions): AsyncIterable<Retried>;
 }
@@ -153,6 +159,7 @@ export function createRunProducer<A extends FleetTypes = FleetTypes>(deps: RunPr
     resume: (scope) => resumeScope(deps, scope),
     pauses: () => reach(store.pauses()),
     failures: (query = {}) => reach(store.failures(query)),
+    costs: (query = {}) => readCosts({ store, clock, tenant: defaults.tenant }, query),
     retryMany: (query, options = {}) => retryMany(store, (id) => run(id).retry(options), query),
     async submit(agent, input, options = {}) {
       const submission = prepare(agent, input, options);

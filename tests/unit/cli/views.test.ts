@@ -41,6 +41,21 @@ test("the way of a run has one block per hop and one line per step", () => {
   ]);
 });
 
+test("each hop says what it cost, and how many calls have no known cost", () => {
+  const usage = { ...NO_USAGE, requests: 1, inputTokens: 10, outputTokens: 5 };
+  const receipt = { provider: "p", costSource: "prices", costMicroUsd: 1_500 } as const;
+  const call = { type: "model.called", scope: "main", model: "m", usage, durationMs: 1 } as const;
+  const events: RunEvent[] = [
+    { ...call, ...at(0, 0, "triage"), receipt },
+    { ...call, ...at(1, 0, "triage") },
+    { ...call, ...at(2, 1, "refunds") },
+  ];
+  expect(drawWay(events).filter((line) => line.startsWith("●"))).toEqual([
+    "● triage  hop 0  20 in / 10 out tokens, $0.001500 + 1 call of unknown cost",
+    "● refunds  hop 1  10 in / 5 out tokens, cost of 1 call unknown",
+  ]);
+});
+
 test("text from a model cannot drive the terminal", () => {
   expect(printable("a\u001b[2Jb\u0007c\td\n")).toBe("a[2Jbc\td\n");
   expect(oneLine("a\nb\u001b]0;x\u0007", 10)).toBe("a b]0;x");
