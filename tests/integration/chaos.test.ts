@@ -86,11 +86,11 @@ describe("chaos", { tags: ["processes", "slow", "real-redis"], timeout: TAKES_AT
     },
   );
 
-  test("a death around a tool's intent and result leaves exactly the state that the model says", async () => {
-    const { lastLine, said } = await chaos("--points", "--only", "intent#1,result#2");
+  test("a death around a tool's intent and result, or before a wake is in its queue, leaves exactly the state that the model says", async () => {
+    const { lastLine, said } = await chaos("--points", "--only", "intent#1,result#2,before:dispatch#1");
     // Behind the intent, and before the result, the effect is unknown, and the harness answers for it.
     const verdict = verdictSchema.parse(lastLine);
-    expect(verdict, said).toMatchObject({ ...NO_VIOLATION, runs: 4, kills: 4, repeatedInFlight: 0, suspendedUnknown: 2 });
+    expect(verdict, said).toMatchObject({ ...NO_VIOLATION, runs: 6, kills: 6, repeatedInFlight: 0, suspendedUnknown: 2 });
   });
 
   test("the JavaScript server is refused with one clear error", async () => {

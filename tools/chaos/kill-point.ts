@@ -20,7 +20,8 @@ async function install(): Promise<void> {
   ]);
   const nameOf = new Map(SCRIPT_NAMES.map((name) => [createHash("sha1").update(scriptSource(name)).digest("hex"), name]));
   wrapCommands(Redis.prototype, (sha1) => nameOf.get(sha1));
-  wrapMethod(Queue.prototype, "addBulk", "dispatch");
+  // One wake is added by itself, several as a bulk.
+  for (const method of ["add", "addBulk"]) wrapMethod(Queue.prototype, method, "dispatch");
   wrapMethod(Worker.prototype, "processJob", "take");
   const fetched = globalThis.fetch;
   globalThis.fetch = (input, init) => {
