@@ -7,14 +7,15 @@
 import { z } from "zod";
 import { FleetError } from "../protocol/errors.ts";
 import { agentNameSchema, runIdSchema, tenantSchema } from "../protocol/ids.ts";
-import { asGiven, callsIn, hopOfCall, toolKey, topCallOf, turnOf } from "../protocol/journal.ts";
+import { asGiven, callIdsIn, callsIn, hopOfCall, topCallOf, turnOf } from "../protocol/journal.ts";
 import type { Json } from "../protocol/json.ts";
 import { type OriginKind, type ToolMode, toolModeSchema } from "../protocol/origin.ts";
+import type { RunInfo } from "../protocol/run.ts";
 import type { RunStore } from "../protocol/run-store.ts";
 import type { HopSnapshot, Recording, Seed } from "../protocol/seed.ts";
 import type { Submission } from "../protocol/submission.ts";
 import { reach } from "./backend.ts";
-import { draftSubmission, parseOptions, SUBMIT_DEFAULTS } from "./submission.ts";
+import { draftSubmission, parseOptions } from "./submission.ts";
 import type { RunInput } from "./types.ts";
 
 const common = {
@@ -57,7 +58,7 @@ export type Draft = Omit<Submission, "runId" | "queue">;
 
 export interface SecondChancesDeps {
   readonly store: RunStore;
-  readonly defaults: { readonly tenant?: string | undefined; readonly deadlineMs?: number | undefined };
+  readonly defaults: { readonly tenant?: string | undefined };
 }
 
 export interface SecondChances {
@@ -68,7 +69,6 @@ export interface SecondChances {
 
 /** All throw FleetError RUN_EXPIRED, RUN_UNKNOWN, HOP_UNRECORDED, INPUT_INVALID, BACKEND_UNREACHABLE. */
 export function createSecondChances({ store, defaults }: SecondChancesDeps): SecondChances {
-  const { deadlineMs = SUBMIT_DEFAULTS.deadlineMs } = defaults;
   const read = async (id: string, tenant: string | undefined, hop?: number): Promise<HopSnapshot> => {
     const snapshot = await readSnapshot(store, id, hop);
     const expected = tenant ?? defaults.tenant;
@@ -79,7 +79,7 @@ export function createSecondChances({ store, defaults }: SecondChancesDeps): Sec
     const { info, turnsBefore, root, settingsJson, maxHops, hop } = source;
     const { tools, journal = new Map(), decisions = new Map(), intents = [], ...given } = taken;
     const turn = turnsBefore + [...journal.keys()].filter((key) => topCallOf(key) !== undefined).length + 1;
-    const recordings = tools === "recorded" ? await recordingsOf(store, info.runId, info.hop) : [];
+    const recordings = tools === "recorded" ? await recordingsOf(store, info) : [];
     const lineage = { root, tools, entryAgent: kind === "replay" ? given.agent : info.entryAgent, turnsBefore };
     const model = given.model === undefined ? {} : { model: given.model };
     const origin = { runId: info.runId, kind, hop, turn };
@@ -99,8 +99,8 @@ export function createSecondChances({ store, defaults }: SecondChancesDeps): Sec
       settingsJson,
       inputHash: `${kind} of ${info.runId}`,
       delayMs: 0,
-      deadlineMs,
-      // A second chance may change hands as often as the first one.
+      // A second chance has as much time as the first one, and may change hands as often.
+      deadlineMs: info.deadlineAtMs - info.createdAtMs,
       maxHops: hop + maxHops,
       seed,
     };
@@ -130,7 +130,7 @@ export function createSecondChances({ store, defaults }: SecondChancesDeps): Sec
       const known = [...source.info.openIntents].filter(
         ({ hop, callId }) => hop === source.hop && (turnOf(`t:${callId}`, "{}") ?? first) < first,
       );
-      const shared = { agent: agent ?? source.agent, tools, journal, decisions: decidedBefore(source, first) };
+      const shared = { agent: agent ?? source.agent, tools, journal, decisions: decidedBefore(source, journal) };
       return draft(source, "fork", { ...shared, intents: tools === "live" ? known : [], ...(model === undefined ? {} : { model }) });
     },
   };
@@ -142,14 +142,14 @@ function askedAnew({ info, decisions }: HopSnapshot): Seed["decisions"] {
   return new Map([...decisions].filter(([, { timedOut, atMs }]) => timedOut !== true || atMs !== info.finishedAtMs));
 }
 
-/** What stands for a whole run begins with the call it was said of: a copy from an earlier turn asks people anew. */
-function decidedBefore({ decisions, journal, hop }: HopSnapshot, first: number): Seed["decisions"] {
-  const isBefore = (callId: string): boolean => {
-    const madeIn = hopOfCall(callId) ?? Number.POSITIVE_INFINITY;
-    const key = toolKey(callId);
-    return madeIn < hop || (madeIn === hop && (turnOf(key, journal.get(key) ?? "{}") ?? Number.POSITIVE_INFINITY) < first);
-  };
-  return new Map([...decisions].filter(([callId, { always }]) => always !== true || isBefore(callId)));
+/**
+ * Of earlier hops, and of the calls and loops that are taken over. What people said of later ones, for the whole run perhaps, says nothing of
+ * those that the copy makes.
+ */
+function decidedBefore({ hop, decisions }: HopSnapshot, journal: Seed["journal"]): Seed["decisions"] {
+  const taken = new Set([...callIdsIn(journal), ...[...journal.keys()].map((key) => `loop:${hop}:${key}`)]);
+  const hopOf = (id: string): number => hopOfCall(id) ?? Number(/^loop:(\d+):/.exec(id)?.[1] ?? Number.POSITIVE_INFINITY);
+  return new Map([...decisions].filter(([id]) => hopOf(id) < hop || taken.has(id)));
 }
 
 interface Taken {
@@ -167,6 +167,11 @@ async function readSnapshot(store: RunStore, id: string, hop: number | undefined
   const reply = await reach(store.snapshot(id, hop));
   if (reply.status === "found") return reply.snapshot;
   if (reply.status === "unrecorded") {
+    // A run that was made out of another one holds nothing from before the hop at which it began: its source does.
+    const info = await reach(store.get(id));
+    if (info?.origin !== undefined && hop !== undefined && hop < info.origin.hop) {
+      return { ...(await readSnapshot(store, info.origin.runId, hop)), info };
+    }
     throw new FleetError("HOP_UNRECORDED", `Run ${id} ended hop ${hop ?? "0"} under a release that did not keep with what a hop began.`, {
       at: id,
       remedy: "submit its input anew",
@@ -196,10 +201,19 @@ async function hopOfTurn(read: (hop?: number) => Promise<HopSnapshot>, id: strin
 const takenOver = ({ journal }: HopSnapshot, isTaken: (key: string, valueJson: string) => boolean): Map<string, string> =>
   new Map([...journal].filter(([key, valueJson]) => isTaken(key, valueJson)).map(([key, valueJson]) => [key, asGiven(key, valueJson)]));
 
-/** Of all hops, and what the source itself was answered from: the copy of a copy finds the same answers. */
-async function recordingsOf(store: RunStore, id: string, lastHop: number): Promise<Recording[]> {
-  const hops = Array.from({ length: lastHop + 1 }, (_, hop) => reach(store.journal(id, hop)));
-  return [...(await reach(store.recordings(id))), ...(await Promise.all(hops)).flatMap(callsIn)];
+/**
+ * Of all hops, those from before the one at which the source began included, and what the source itself was answered from: the copy of a copy finds
+ * the same answers.
+ */
+async function recordingsOf(store: RunStore, { runId, hop: lastHop, origin, tools }: RunInfo, end = lastHop + 1): Promise<Recording[]> {
+  const begin = origin?.hop ?? 0;
+  const before = begin === 0 || tools === "recorded" ? undefined : await reach(store.get(origin?.runId ?? ""));
+  const hops = Array.from({ length: Math.max(0, end - begin) }, (_, index) => reach(store.journal(runId, begin + index)));
+  return [
+    ...(before === undefined ? [] : await recordingsOf(store, before, begin)),
+    ...(await reach(store.recordings(runId))),
+    ...(await Promise.all(hops)).flatMap(callsIn),
+  ];
 }
 
 /** One chunk of all. Each is a JSON array that a submit or a hop's end wrote. */

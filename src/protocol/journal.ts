@@ -50,6 +50,18 @@ export function turnOf(key: string, valueJson: string): number | undefined {
 export const asGiven = (key: string, valueJson: string): string =>
   key.startsWith("m:") ? JSON.stringify({ ...modelEntrySchema.parse(JSON.parse(valueJson)), given: true }) : valueJson;
 
+const namedSchema = z.looseObject({ callId: z.string().optional(), id: z.string().optional() });
+
+/** The ids by which people know the calls that models made, whether or not they ran. */
+export const callIdsIn = (journal: ReadonlyMap<string, string>): string[] =>
+  [...journal]
+    .filter(([key]) => key.startsWith("m:"))
+    .flatMap(([, valueJson]) => modelEntrySchema.parse(JSON.parse(valueJson)).response.output)
+    .flatMap((item) => {
+      const { callId, id } = namedSchema.parse(item);
+      return callId ?? id ?? [];
+    });
+
 export interface JournaledCall {
   readonly tool: string;
   readonly arguments: string;

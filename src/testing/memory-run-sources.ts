@@ -41,7 +41,9 @@ function snapshot(world: MemoryWorld, runId: string, wanted: number | undefined)
   const run = world.runs.get(runId);
   if (run === undefined) return { status: "unknown" };
   const hop = wanted ?? run.info.hop;
-  const { agent, items, isFiltered, contextJson, turnsBefore } = run.starts.get(hop) ?? startOf(run);
+  const kept = run.starts.get(hop);
+  if (kept === undefined && (hop < run.info.hop || run.info.status === "completed")) return { status: "unrecorded" };
+  const { agent, items, isFiltered, contextJson, turnsBefore } = kept ?? startOf(run);
   const { root, settingsJson, maxHops, rejectedKey, conversationJson, hopBuild } = run;
   const journal = new Map(run.journals.get(hop));
   const hopStart = { hop, agent, turnsBefore, itemsJson: [...items], isFiltered, contextJson, conversationJson, hopBuild };

@@ -36,7 +36,7 @@ export function failing(model: ScriptedModel, on: Set<number>): Model {
 }
 
 /** Two hops, three turns; the second hop's tool changes the context. */
-export function twoHops(keys: string[], script: ScriptedModel, others: Record<string, Model> = {}) {
+export function twoHops(keys: string[], script: Model, others: Record<string, Model> = {}) {
   const mark = toolPolicy(
     tool({
       name: "mark",

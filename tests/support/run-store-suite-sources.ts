@@ -130,6 +130,15 @@ export function sourcesSuite(open: OpenStore): void {
       expect(await store.snapshot(newRunId())).toEqual({ status: "unknown" });
     });
 
+    test("is not known of what was before the run began", async () => {
+      const { store } = await setup();
+      const source = await failedRun(store);
+      const { runId, send } = again(store, seedOf(source, { origin: { runId: source, kind: "retry", hop: 2, turn: 4 }, turnsBefore: 2 }));
+      await send();
+      expect(await store.snapshot(runId, 1)).toEqual({ status: "unrecorded" });
+      expect(await store.snapshot(runId, 2)).toMatchObject({ status: "found", snapshot: { hop: 2 } });
+    });
+
     test("is the present one of a run that is live or failed, with what made it fail", async () => {
       const { store } = await setup();
       const live = await running(store);

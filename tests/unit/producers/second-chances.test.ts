@@ -1,5 +1,5 @@
 /** A run that failed, carried on: what was paid is kept, what was done is not done again, and the source stays as it is. */
-import { Agent } from "@openai/agents";
+import { Agent, type OutputGuardrail } from "@openai/agents";
 import { assistantMessage, ScriptedModel } from "@openai/agents/testing";
 import { expect, test } from "vitest";
 import { z } from "zod";
@@ -108,6 +108,25 @@ test("a retry samples the answer anew that made the run fail, and no other", asy
   expect(await again.output()).toEqual({ n: 1 });
   expect(script.calls).toHaveLength(5);
   expect(keys).toHaveLength(1);
+});
+
+test("a blocked run's answer is kept: the guardrails that are there now look at it again", async () => {
+  let isStrict = true;
+  const strict: OutputGuardrail = { name: "strict", execute: async () => ({ tripwireTriggered: isStrict, outputInfo: {} }) };
+  const script = new ScriptedModel([say("done")]);
+  const a = new Agent({ name: "a", model: "m", outputGuardrails: [strict] });
+  const fleet = testFleet(createFleet({ agents: { a } }), { models: { m: script } });
+  const run = await fleet.submit("a", "go", { conversation: "c" });
+  await fleet.settle();
+  const again = await run.retry();
+  await fleet.settle();
+  expect(await statusOf(fleet, again.id)).toBe("blocked");
+  isStrict = false;
+  const third = await again.retry();
+  await fleet.settle();
+  expect(await third.output()).toBe("done");
+  expect(script.calls).toHaveLength(1);
+  expect(await fleet.conversations.turns("c")).toMatchObject([{ id: third.id, type: "run" }]);
 });
 
 test("a retry after the code was changed keeps what was paid and goes on with the new code", async () => {

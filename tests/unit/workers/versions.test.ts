@@ -62,6 +62,13 @@ test("onVersionChange fail: a hop that began under another version fails with bo
   expect(error?.code).toBe("AGENT_CHANGED");
   expect(error?.message).toMatch(/a .*v1 \([0-9a-f]{12}\).*v2 \([0-9a-f]{12}\)/);
   expect(script.calls).toHaveLength(1);
+  // A retry goes on with the hop, and so under its version; a fork begins under the code that is there, with what was paid and decided.
+  const retry = await run.retry();
+  const fork = await run.fork({ turn: 2, tools: "live" });
+  await fleet.settle();
+  expect(await retry.result()).toMatchObject({ status: "failed", error: { code: "AGENT_CHANGED" } });
+  expect(await fork.output()).toBe("done");
+  expect(script.calls).toHaveLength(2);
 });
 
 test("onVersionChange fail: the same version goes on, whatever the deploys between", async () => {
