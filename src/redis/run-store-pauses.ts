@@ -1,4 +1,5 @@
 /** Pauses of runs, agents and tenants. */
+import { randomUUID } from "node:crypto";
 import { z } from "zod";
 import { LIMITS } from "../protocol/limits.ts";
 import { parseScopeId, type PauseNote, type PauseReply, type PauseScope, type PauseStore, scopeId } from "../protocol/pause.ts";
@@ -11,10 +12,10 @@ export function createPauses(context: StoreContext): PauseStore {
   const { redis, keys } = context;
   return {
     async pause(runId, note) {
-      return pauseReply(await callForStrings(context, "pause", runId, { note: members(note) }));
+      return pauseReply(await callForStrings(context, "pause", runId, { said: randomUUID(), note: members(note) }));
     },
     async resume(runId) {
-      const [status, first = ""] = await callForStrings(context, "resume", runId, {});
+      const [status, first = ""] = await callForStrings(context, "resume", runId, { said: randomUUID() });
       if (status === "resumed") return { status, next: parseWakeJob(first) };
       if (status === "held") return { status, pause: parsePause(first) };
       if (status === "not-paused") return { status, as: runStatusSchema.parse(first) };

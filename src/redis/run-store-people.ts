@@ -1,4 +1,5 @@
 /** What people say about a run: cancel it, resolve an unknown effect, decide on a tool call. */
+import { randomUUID } from "node:crypto";
 import { z } from "zod";
 import { FINAL_STATUSES } from "../protocol/run.ts";
 import type { Resolution, ResolveReply } from "../protocol/people.ts";
@@ -18,13 +19,14 @@ import {
 export function createPeople(context: StoreContext, get: RunStore["get"]): Pick<RunStore, "cancel" | "resolve" | "decide" | "announced"> {
   return {
     async cancel(runId, retentionMs) {
-      const [status, as] = await callForStrings(context, "cancel", runId, { retentionMs: retentionArg(retentionMs) });
+      const [status, as] = await callForStrings(context, "cancel", runId, { said: randomUUID(), retentionMs: retentionArg(retentionMs) });
       if (status === "already-final") return { status, as: z.enum(FINAL_STATUSES).parse(as) };
       if (status === "cancelled") return { status, ...(as === undefined || as === "" ? {} : { follower: as }) };
       return { status: z.enum(["requested", "unknown"]).parse(status) };
     },
     async resolve(runId, callId, resolution, retentionMs) {
       const args = {
+        said: randomUUID(),
         callId: callId ?? "",
         ...resolutionArgs(callId, resolution),
         journalNetMs: JOURNAL_NET_MS,

@@ -41,7 +41,7 @@ export function scriptSource(name: ScriptName): string {
   const read = (file: string): string => readFileSync(new URL(`../../src/redis/scripts/${file}.lua`, import.meta.url), "utf8");
   const isRunScript = RUN_SCRIPTS.some((known) => known === name);
   return isRunScript
-    ? `${read("prelude")}\nlocal function main()\n${read(name)}\nend\nlocal reply = main()\nflush()\nreturn reply`
+    ? `${read("prelude")}\nlocal function main()\n${read(name)}\nend\nlocal reply = answer(main)\nflush()\nreturn reply`
     : read(name);
 }
 

@@ -1,7 +1,7 @@
 -- Ends a run that nobody holds, or asks the attempt that holds it to stop.
 -- ARGV retentionMs
 -- Returns {"unknown"} | {"already-final", status} | {"cancelled", the run whose turn in the conversation has come, or ""} | {"requested"}
--- Keeps I8 (first final state wins), I12 (asking twice changes nothing).
+-- Keeps I8 (first final state wins), I12.
 if not run.status then return { "unknown" } end
 if FINAL[run.status] then return { "already-final", run.status } end
 if run.status == "running" and run.cancelRequested then return { "requested" } end

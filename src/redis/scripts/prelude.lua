@@ -1,7 +1,7 @@
 -- Put in front of every script that works on one run: its names, its clock and the moves that several scripts share.
 -- KEYS 1 run, 2 items, 3 intents, 4 approvals, 5 decisions, 6 events, 7 dispatch, 8 timers, 9 retention, 10 index, 11 agents, 12 pauses, 13 parked, 14 per script
 -- ARGV 1 a JSON object of the short arguments, all of them text; then pairs of name and value of the long ones. The empty text is not sent.
---      Always: runId, channel (of the run), stops (channel), maxEvents.
+--      Always: runId, channel (of the run), stops (channel), maxEvents. Of what a person said: said, the client's id for it.
 -- Nothing is written before a script calls settling() or its first move. The loader puts the script into a function and calls flush() after it.
 local key = {
   run = KEYS[1], items = KEYS[2], intents = KEYS[3], approvals = KEYS[4], decisions = KEYS[5], events = KEYS[6],
@@ -42,7 +42,11 @@ local function stop_reason()
 end
 
 -- The first write of a script that settles. Redis refuses a script at maxmemory only until it has written once, and ZREM passes.
-local function settling() redis.call("ZREM", key.retention, "-") end
+local settles = false
+local function settling()
+  settles = true
+  redis.call("ZREM", key.retention, "-")
+end
 
 -- The names of the keys of the run's conversation, as its client wrote them into the record: record, queue, turns, index, id; or nil.
 local function conversation() return run.conversationKeys and cjson.decode(run.conversationKeys) end
@@ -261,4 +265,13 @@ local function record_decision(call_id, members)
     "{" .. about .. ',"agent":' .. quote(call.agent) .. ',"atMs":' .. string.format("%.0f", now)
       .. (call.requestedAtMs and ',"requestedAtMs":' .. string.format("%.0f", call.requestedAtMs) or "") .. members .. "}")
   event("approval.decided", "," .. about .. members)
+end
+
+-- What a person said is answered once: sent again after a lost reply, it gets the first answer, and not that somebody was faster (I12).
+local function answer(main)
+  local known = arg.said ~= "" and redis.call("HGET", key.run, "said")
+  if known and string.sub(known, 1, #arg.said) == arg.said then return cjson.decode(string.sub(known, #arg.said + 1)) end
+  local reply = main()
+  if arg.said ~= "" and settles then set("said", arg.said .. cjson.encode(reply)) end
+  return reply
 end

@@ -2,7 +2,7 @@
 -- KEYS 14 the journal of hop ARGV.hop
 -- ARGV hop (as the caller read it), callId ("" for none), resolution, journalKey, value (JSON, for "ran"), journalNetMs, retentionMs
 -- Returns {"unknown"} | {"moved"} (the hop changed: read it again) | {"not-open"} | {"resolved", wake JSON or ""}
--- Keeps I3, I5, I8.
+-- Keeps I3, I5, I8, I12.
 if not run.status then return { "unknown" } end
 local diverged, loops = run.suspension == "replay-diverged", run.suspension == "loop"
 if run.status ~= "suspended" or not (diverged or loops or run.suspension == "effect-unknown") then return { "not-open" } end

@@ -1,7 +1,7 @@
 -- Takes a run's own pause back. Where its agent or tenant is paused, the run stays parked under that.
 -- ARGV none of its own
 -- Returns {"unknown"} | {"not-paused", status} | {"held", pause (JSON)} | {"resumed", wake JSON or ""}
--- Keeps I3.
+-- Keeps I3, I12.
 if not run.status then return { "unknown" } end
 if not run.pause and run.status ~= "paused" then return { "not-paused", run.status } end
 
