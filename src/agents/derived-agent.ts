@@ -93,11 +93,13 @@ const toInputItem = (item: RunItem): AgentInputItem | undefined => (item.type ==
 export interface DeriveOptions {
   /** False where the agent's input guardrails do not guard this hop. */
   readonly guardsInput: boolean;
+  /** Those that do are shown the input from this item on. */
+  readonly guardedFrom: number;
   readonly onListenerError: (error: unknown) => void;
 }
 
 export function deriveAgent(agent: Agent, hop: HopState, options: DeriveOptions): Agent {
-  return Object.create(withHopGuardrails(withJournaledModel(agent), hop), {
+  return Object.create(withHopGuardrails(withJournaledModel(agent), hop, options.guardedFrom), {
     // A model that the fork of a run names stands in place of the agent's own.
     ...(hop.secondChance.model === undefined ? {} : { model: { value: hop.secondChance.model, enumerable: true } }),
     handoffs: { value: agent.handoffs.map((handoff) => endingHandoff(getHandoff(handoff), hop)), enumerable: true },

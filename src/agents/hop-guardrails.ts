@@ -39,17 +39,23 @@ async function orFail<T>(hop: HopState, name: string, work: () => Promise<T>): P
   }
 }
 
-/** The agent with its guardrails as a hop runs them. Without any it is the agent itself. */
-export function withHopGuardrails<A extends AnyAgent>(agent: A, hop: HopState): A {
+/**
+ * The agent with its guardrails as a hop runs them. Without any it is the agent itself.
+ * @param guardedFrom input guardrails are shown the items from there on
+ */
+export function withHopGuardrails<A extends AnyAgent>(agent: A, hop: HopState, guardedFrom = 0): A {
   if (agent.inputGuardrails.length === 0 && agent.outputGuardrails.length === 0) return agent;
   return Object.create(agent, {
-    inputGuardrails: { value: agent.inputGuardrails.map((guardrail) => inputGuardrail(guardrail, hop)), enumerable: true },
+    inputGuardrails: { value: agent.inputGuardrails.map((guardrail) => inputGuardrail(guardrail, hop, guardedFrom)), enumerable: true },
     outputGuardrails: { value: agent.outputGuardrails.map((guardrail) => outputGuardrail(guardrail, hop)), enumerable: true },
   });
 }
 
-function inputGuardrail(guardrail: InputGuardrail, hop: HopState): InputGuardrail {
-  const execute: InputGuardrail["execute"] = async (args) => tellable(await orFail(hop, guardrail.name, () => guardrail.execute(args)));
+function inputGuardrail(guardrail: InputGuardrail, hop: HopState, guardedFrom: number): InputGuardrail {
+  const execute: InputGuardrail["execute"] = async (args) => {
+    const input = typeof args.input === "string" ? args.input : args.input.slice(guardedFrom);
+    return tellable(await orFail(hop, guardrail.name, () => guardrail.execute({ ...args, input })));
+  };
   return Object.create(guardrail, {
     execute: { value: execute, enumerable: true },
     runInParallel: { value: guardrail.runInParallel ?? false, enumerable: true },

@@ -40,6 +40,8 @@ export interface HopParts {
   readonly agent: AnyAgent;
   readonly identity: HopIdentity;
   readonly transcript: readonly Json[];
+  /** So many of its first items were left by earlier runs of a conversation. */
+  readonly shownBefore: number;
   /** Items to be summed up first; the summary is shown in front of the transcript. */
   readonly summary?: { readonly older: readonly Json[]; readonly how: AnyAgent | string } | undefined;
   readonly context: TrackedContext;
@@ -104,13 +106,16 @@ export async function runHop(parts: HopParts): Promise<HopResult> {
 async function runToEnd(given: HopParts, hop: HopState): Promise<HopResult> {
   if (given.summary === undefined) return runLoop(given, hop);
   const summary = await summarise(hop, given.summary.how, given.summary.older);
-  const result = await runLoop({ ...given, transcript: [...summary, ...given.transcript] }, hop);
+  const shownBefore = summary.length + given.shownBefore;
+  const result = await runLoop({ ...given, transcript: [...summary, ...given.transcript], shownBefore }, hop);
   return result.type === "completed" || result.type === "handed-off" ? { ...result, summary } : result;
 }
 
 async function runLoop(parts: HopParts, hop: HopState): Promise<HopResult> {
-  const guardsInput = parts.identity.hop === 0 || parts.entry.guardrails === "every-hop";
-  const agent = deriveAgent(parts.agent, hop, { guardsInput, onListenerError: parts.onListenerError });
+  const guardsAll = parts.entry.guardrails === "every-hop";
+  // What earlier runs left was guarded when it came: else nothing more could be said in a conversation that has grown long.
+  const guarded = { guardsInput: guardsAll || parts.identity.hop === 0, guardedFrom: guardsAll ? 0 : parts.shownBefore };
+  const agent = deriveAgent(parts.agent, hop, { ...guarded, onListenerError: parts.onListenerError });
   const runContext = new RunContext(parts.context.value);
   // The transcript was written by the SDK's own `history`, or validated as input items at submit.
   let input: AgentInputItem[] | SdkState = parts.transcript as unknown as AgentInputItem[];

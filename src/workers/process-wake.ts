@@ -208,6 +208,7 @@ async function run(deps: WakeDeps, attempt: Attempt, held: HeldRun, prepared: Pr
       agent: entry.agent,
       identity: { runId, hop, attempt: number, agent, tenant, turnsBefore, root, conversation: attempt.conversation },
       transcript: conversation === undefined ? own : [...conversation.before, ...own],
+      shownBefore: conversation?.before.length ?? 0,
       summary: conversation?.summary,
       context,
       decisions: attempt.decisions,

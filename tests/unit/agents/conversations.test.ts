@@ -3,6 +3,7 @@ import { Agent, handoff, tool } from "@openai/agents";
 import { ScriptedModel } from "@openai/agents/testing";
 import { expect, test } from "vitest";
 import { z } from "zod";
+import { guardInput, maxLength } from "../../../src/guardrails/index.ts";
 import { createFleet, toolPolicy } from "../../../src/index.ts";
 import type { RunStore } from "../../../src/protocol/run-store.ts";
 import { testFleet } from "../../../src/testing/test-fleet.ts";
@@ -234,3 +235,29 @@ test("conversation: a delay, and an id that no key can hold, are refused; the sa
   await fleet.settle();
   expect(await keptIn(fleet.store)).toEqual([run.id]);
 });
+
+test.each(["entry-only", "every-hop"] as const)(
+  "conversation: input guardrails that are %s look at what they should",
+  async (guardrails) => {
+    const inputGuardrails = [guardInput(maxLength(12))];
+    const a = new Agent({ name: "a", model: "m", inputGuardrails });
+    // A summary is made before the run that it is made for is guarded, and goes with a run that is blocked.
+    const answers = ["one", "two", "sum", "sum again", "three"].map(say);
+    const compact = { overItems: 3, keepTurns: 1, how: { summariseWith: "m" } };
+    const fleet = testFleet(createFleet({ agents: { a: { agent: a, guardrails } }, conversation: { compact } }), {
+      models: { m: new ScriptedModel(answers) },
+    });
+    const runs = [];
+    for (const input of ["first words", "second word", "far too many words", "third words"]) {
+      runs.push(await fleet.submit("a", input, { conversation }));
+    }
+    await fleet.settle();
+    const ended = await Promise.all(runs.map(async (run) => (await run.result()).status));
+    // On the whole conversation only what fits with all that went before is let through: that is `every-hop`.
+    const isEntryOnly = guardrails === "entry-only";
+    expect(ended).toEqual(
+      isEntryOnly ? ["completed", "completed", "blocked", "completed"] : ["completed", "blocked", "blocked", "blocked"],
+    );
+    expect(await fleet.conversations.items(conversation)).toHaveLength(isEntryOnly ? 5 : 2);
+  },
+);
