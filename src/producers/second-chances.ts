@@ -112,7 +112,8 @@ export function createSecondChances({ store, defaults }: SecondChancesDeps): Sec
       const mode = tools ?? source.info.tools ?? "live";
       const journal = takenOver(source, (key) => key !== source.rejectedKey && !key.startsWith("x:"));
       const intents = mode === "live" ? source.info.openIntents : [];
-      return draft(source, "retry", { agent: source.agent, tools: mode, journal, decisions: askedAnew(source), intents });
+      const model = source.info.model === undefined ? {} : { model: source.info.model };
+      return draft(source, "retry", { agent: source.agent, tools: mode, ...model, journal, decisions: askedAnew(source), intents });
     },
     async replay(id, options) {
       const { tools = "recorded", tenant, input, context } = parseOptions(replayOptionsSchema, options);

@@ -44,6 +44,10 @@ export const submitOptionsSchema = z.strictObject({
    * The same id of two tenants are two conversations. Not together with `delayMs`.
    */
   conversation: conversationIdSchema.optional(),
+  /** `deny`: no tool runs, the model is told so; what runs at the provider is not offered. Default `live`. */
+  tools: z.enum(["live", "deny"]).optional(),
+  /** The model of every turn, in place of the agents' own. */
+  model: z.string().min(1).max(256).optional(),
   /** How often the run may change hands. Default 32. */
   maxHops: z.int().min(1).max(1_000).optional(),
 });
@@ -70,7 +74,7 @@ export type SubmissionDraft = Omit<Submission, "runId" | "queue">;
  */
 export function draftSubmission(agent: string, input: unknown, options: unknown, path = "", known?: KnownInput): SubmissionDraft {
   const { metadata = {}, context = {}, settings = {}, idempotencyKey, ...chosen } = parse(submitOptionsSchema, options, path);
-  const { conversation, delayMs = 0 } = chosen;
+  const { conversation, delayMs = 0, tools = "live", model } = chosen;
   if (conversation !== undefined && delayMs > 0) throw delayedTurn(path);
   const items = itemsOf(input, known, agent, `${path}input`);
 
@@ -89,13 +93,25 @@ export function draftSubmission(agent: string, input: unknown, options: unknown,
     settingsJson,
     ...(idempotencyKey === undefined
       ? { inputHash: "" }
-      : { idempotencyKey, inputHash: hashOf([agent, ...[itemsJson, contextJson, settingsJson].map(jsonOf), ...placeOf(conversation)]) }),
+      : {
+          idempotencyKey,
+          inputHash: hashOf([
+            agent,
+            ...[itemsJson, contextJson, settingsJson].map(jsonOf),
+            ...placeOf(conversation),
+            ...mannerOf(tools, model),
+          ]),
+        }),
   };
 }
 
 // Their texts were written by `encodeJson`.
 const jsonOf = (text: string): Json => JSON.parse(text) as Json;
 const placeOf = (conversation: string | undefined): Json[] => (conversation === undefined ? [] : [{ conversation }]);
+
+/** Nothing where it is the usual, so that keys from before mean the same. */
+const mannerOf = (tools: string, model: string | undefined): Json[] =>
+  tools === "live" && model === undefined ? [] : [{ tools, ...(model === undefined ? {} : { model }) }];
 
 const delayedTurn = (path: string): FleetError =>
   new FleetError("INPUT_INVALID", "Expected no delayMs together with conversation: everybody behind the run would wait as long.", {

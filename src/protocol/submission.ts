@@ -1,5 +1,6 @@
 /** What a producer hands to the store, and what it is answered. */
 import type { Priority, WakeJob } from "./job.ts";
+import type { ToolMode } from "./origin.ts";
 import type { RunStatus } from "./run.ts";
 import type { Seed } from "./seed.ts";
 
@@ -26,6 +27,10 @@ export interface Submission {
   readonly maxHops: number;
   /** The run waits until earlier runs of this conversation of its tenant are over, and is shown what they left. */
   readonly conversation?: string;
+  /** What becomes of tool calls; a seed says it itself. Default `live`. */
+  readonly tools?: ToolMode;
+  /** The model of every turn, in place of the agents' own; a seed says it itself. */
+  readonly model?: string;
   /** Of a run that is made out of another one. Such a submission has no idempotency key: a run is retried once anyway. */
   readonly seed?: Seed;
 }

@@ -63,6 +63,8 @@ function submitCall({ keys }: StoreContext, submission: Submission): ScriptCall 
     settings: submission.settingsJson,
     idempotencyKey: idempotencyKey ?? "",
     inputHash: submission.inputHash,
+    tools: submission.tools ?? "",
+    model: submission.model ?? "",
     delayMs: submission.delayMs,
     deadlineMs: submission.deadlineMs,
     maxHops: submission.maxHops,

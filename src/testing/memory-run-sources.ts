@@ -3,7 +3,7 @@ import { MAX_CHILDREN } from "../protocol/origin.ts";
 import { isFinal, type RunInfo } from "../protocol/run.ts";
 import type { FailureGroup, FailureQuery, RunStore, SnapshotReply } from "../protocol/run-store.ts";
 import type { Seed } from "../protocol/seed.ts";
-import type { SubmitReply } from "../protocol/submission.ts";
+import type { Submission, SubmitReply } from "../protocol/submission.ts";
 import { startOf } from "./memory-run-outcomes.ts";
 import { infoOf, isFailure } from "./memory-run-reads.ts";
 import { decidedIn, type MemoryWorld } from "./memory-run-state.ts";
@@ -31,8 +31,12 @@ export function noteChild(world: MemoryWorld, { origin: { runId: sourceId, kind 
   if (kind === "retry") source.continuedAs = runId;
 }
 
-export const originFields = ({ origin, tools, model }: Seed): Pick<RunInfo, "origin" | "tools" | "model"> => ({
-  origin,
+export const originFields = (seed: Seed): Pick<RunInfo, "origin" | "tools" | "model"> => ({ origin: seed.origin, ...mannerFields(seed) });
+
+export const mannerFields = ({
+  tools = "live",
+  model,
+}: Partial<Pick<Submission, "tools" | "model">>): Pick<RunInfo, "tools" | "model"> => ({
   ...(tools === "live" ? {} : { tools }),
   ...(model === undefined ? {} : { model }),
 });

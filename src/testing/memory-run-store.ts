@@ -17,7 +17,7 @@ import { conversationOf, createMemoryConversations, useConversation } from "./me
 import { createMemoryPauses } from "./memory-run-pauses.ts";
 import { createMemoryPeople } from "./memory-run-people.ts";
 import { createMemoryReads } from "./memory-run-reads.ts";
-import { createMemorySources, noteChild, originFields, refusedSource } from "./memory-run-sources.ts";
+import { createMemorySources, mannerFields, noteChild, originFields, refusedSource } from "./memory-run-sources.ts";
 import { createMemoryTotals } from "./memory-run-totals.ts";
 import { createMemoryWatches } from "./memory-run-watches.ts";
 import {
@@ -128,7 +128,7 @@ function newRun(world: MemoryWorld, submission: Submission, queue: string): Memo
       updatedAtMs: nowMs,
       deadlineAtMs,
       ...(delayMs > 0 ? { notBeforeMs: nowMs + delayMs } : {}),
-      ...(seed === undefined ? {} : originFields(seed)),
+      ...(seed === undefined ? mannerFields(submission) : originFields(seed)),
     },
     maxHops,
     contextJson,

@@ -186,6 +186,18 @@ export function sourcesSuite(open: OpenStore): void {
     });
   });
 
+  describe("a submission without a source", () => {
+    test("I5 may switch tools off and name a model, and its attempts are told so", async () => {
+      const { store } = await setup();
+      const plain = await running(store);
+      expect(await store.get(plain)).not.toHaveProperty("tools");
+      const denied = submission({ tools: "deny", model: "other", idempotencyKey: "k" });
+      await store.submit(denied);
+      expect(await begin(store, denied.runId, "a")).toMatchObject({ tools: "deny", model: "other", root: denied.runId });
+      expect(await store.get(denied.runId)).toMatchObject({ tools: "deny", model: "other" });
+    });
+  });
+
   describe("failures", () => {
     test("I8 are counted by code and agent without reading each, per tenant, until they are retried or gone", async () => {
       const { store, advance } = await setup();

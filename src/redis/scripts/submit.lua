@@ -3,9 +3,9 @@
 -- KEYS the run's; 14 (only with an idempotency key) idem; with an origin, which takes no idempotency key: 14 the journal of its hop, 15 its
 --      recordings, 16 the source's record
 -- ARGV agent, queue ("" when the registry must tell), tenant, priority, items, context, metadata, settings (JSON), idempotencyKey ("" for none),
---      inputHash, delayMs, deadlineMs, maxHops, idemTtlMs,
+--      inputHash, delayMs, deadlineMs, maxHops, idemTtlMs, tools and model ("" for live, and for the agents' own),
 --      conversation ("" for none), conversationKeys (JSON: names of its keys), maxWaiting; with an origin: origin (JSON), kind, source (run id), hop,
---      root, tools, model, hopBuild, entryAgent, turnsBefore, turns, conversationJson, journalNetMs, maxChildren, and for each seed
+--      root, hopBuild, entryAgent, turnsBefore, turns, conversationJson, journalNetMs, maxChildren, and for each seed
 --      "seed <journal | intent | decision | recording> <field>"
 -- Returns {"created", wake JSON or "" while it waits for its turn, agentSeenAtMs or ""} | {"conversation-full"}
 --         | {"duplicate", runId} | {"conflict", runId} | {"unknown-agent", known name...}
@@ -49,6 +49,8 @@ set("v", "1", "runId", arg.runId, "status", "queued", "tenant", arg.tenant, "age
   "hop", run.hop, "wake", "0", "attempts", "0", "retries", "0", "resamples", "0", "deaths", "0", "turns", seeded and arg.turns or "0",
   "turnsBefore", seeded and arg.turnsBefore or "0", "maxHops", arg.maxHops,
   "itemsBytes", #arg.items, "createdAtMs", now, "deadlineAtMs", now + tonumber(arg.deadlineMs), "lookDelayMs", LOOK_MS)
+if arg.tools ~= "" then set("tools", arg.tools) end
+if arg.model ~= "" then set("model", arg.model) end
 if arg.idempotencyKey ~= "" then set("idempotencyKey", arg.idempotencyKey) end
 if tonumber(arg.delayMs) > 0 then
   set("notBeforeMs", due_at)
@@ -85,8 +87,7 @@ if seeded then
     local part, field = string.match(name, "^seed (%a+) (.*)$")
     if part then seeds[part](field, value) end
   end
-  set("origin", arg.origin, "root", arg.root, "tools", arg.tools)
-  if arg.model ~= "" then set("model", arg.model) end
+  set("origin", arg.origin, "root", arg.root)
   if arg.hopBuild ~= "" then set("hopBuild", arg.hopBuild) end
   if arg.conversationJson ~= "" then set("conversationJson", arg.conversationJson) end
   local gone_at = now + tonumber(arg.deadlineMs) + tonumber(arg.journalNetMs)
