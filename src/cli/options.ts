@@ -14,6 +14,17 @@ export const wholeNumber =
     });
   };
 
+/** A number that may have a fraction. */
+export const numberFrom =
+  (option: string, min: number, max: number) =>
+  (text: string): number => {
+    const value = Number(text);
+    if (/^\d+(\.\d+)?$/.test(text) && value >= min && value <= max) return value;
+    throw new FleetError("USAGE", `Expected ${option} to be a number from ${min} to ${max}; got ${JSON.stringify(text.slice(0, 80))}.`, {
+      at: option,
+    });
+  };
+
 /** `7` or `7d`: a number of days. */
 export const daysSince =
   (option: string, max: number) =>

@@ -9,6 +9,7 @@ import { addDemo } from "./commands/demo.ts";
 import { addDev } from "./commands/dev.ts";
 import { addDoctor } from "./commands/doctor.ts";
 import { addEnv } from "./commands/env.ts";
+import { addEval } from "./commands/eval.ts";
 import { addFailures } from "./commands/failures.ts";
 import { addInit } from "./commands/init.ts";
 import { addPause, addResume } from "./commands/pause.ts";
@@ -28,6 +29,7 @@ const COMMANDS: readonly AddCommand[] = [
   addFailures,
   addApprovals,
   addCosts,
+  addEval,
   addPause,
   addResume,
   addWorker,

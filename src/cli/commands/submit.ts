@@ -101,7 +101,8 @@ async function settingsOf(schemaFile: string | undefined, settings: string | und
   return schemaFile === undefined ? given : { ...given, outputSchema: await readSchema(schemaFile) };
 }
 
-async function readSchema(file: string): Promise<Record<string, unknown>> {
+/** @throws FleetError USAGE */
+export async function readSchema(file: string): Promise<Record<string, unknown>> {
   let text: string;
   try {
     text = await readFile(file, "utf8");

@@ -1,0 +1,87 @@
+/** What the results of an evaluation add up to. Keeps numbers only, so that a large dataset fits. */
+import type { EvalResult, Side } from "./evaluate.ts";
+
+export interface SideSummary extends Side {
+  /** Lines that ran. */
+  readonly runs: number;
+  readonly completed: number;
+  /** Lines with a score. */
+  readonly graded: number;
+  /** The mean of their scores; absent where there is none. */
+  readonly score?: number;
+  readonly knownMicroUsd: number;
+  readonly unknownCostCalls: number;
+  readonly latencyP50Ms?: number;
+  readonly latencyP95Ms?: number;
+}
+
+export interface Comparison {
+  /** Lines that both sides have a score for, by whose is higher. */
+  readonly aBetter: number;
+  readonly bBetter: number;
+  readonly equal: number;
+}
+
+export interface Summary {
+  readonly sides: readonly SideSummary[];
+  readonly comparison?: Comparison;
+}
+
+export interface Tally {
+  add(result: EvalResult): void;
+  summary(): Summary;
+}
+
+export function createTally(sides: readonly Side[]): Tally {
+  const books = sides.map((side) => ({
+    side,
+    runs: 0,
+    completed: 0,
+    knownMicroUsd: 0,
+    unknownCostCalls: 0,
+    scores: new Map<number, number>(),
+    latenciesMs: [] as number[],
+  }));
+  return {
+    add({ side, line, status, score, knownMicroUsd, unknownCostCalls, latencyMs }) {
+      const book = books.find((candidate) => candidate.side.side === side);
+      if (book === undefined) return;
+      if (status !== "not-run") book.runs += 1;
+      if (status === "completed") book.completed += 1;
+      if (score !== undefined) book.scores.set(line, score);
+      if (latencyMs !== undefined) book.latenciesMs.push(latencyMs);
+      book.knownMicroUsd += knownMicroUsd;
+      book.unknownCostCalls += unknownCostCalls;
+    },
+    summary() {
+      const summaries = books.map(({ side, scores, latenciesMs, ...counts }) => {
+        const [latencyP50Ms, latencyP95Ms] = [percentile(latenciesMs, 0.5), percentile(latenciesMs, 0.95)];
+        return {
+          ...side,
+          ...counts,
+          graded: scores.size,
+          ...(scores.size === 0 ? {} : { score: [...scores.values()].reduce((sum, score) => sum + score, 0) / scores.size }),
+          ...(latencyP50Ms === undefined || latencyP95Ms === undefined ? {} : { latencyP50Ms, latencyP95Ms }),
+        };
+      });
+      const [a, b] = books;
+      return { sides: summaries, ...(a === undefined || b === undefined ? {} : { comparison: compare(a.scores, b.scores) }) };
+    },
+  };
+}
+
+/** The nearest rank: a time that was measured. */
+function percentile(values: readonly number[], share: number): number | undefined {
+  return values.toSorted((a, b) => a - b)[Math.max(0, Math.ceil(share * values.length) - 1)];
+}
+
+function compare(a: ReadonlyMap<number, number>, b: ReadonlyMap<number, number>): Comparison {
+  const sum = { aBetter: 0, bBetter: 0, equal: 0 };
+  for (const [line, score] of a) {
+    const other = b.get(line);
+    if (other === undefined) continue;
+    if (score === other) sum.equal += 1;
+    else sum[score > other ? "aBetter" : "bBetter"] += 1;
+  }
+  return sum;
+}

@@ -1,0 +1,37 @@
+/** Promise: an evaluation from the command line passes or fails by its score, and is resumed without paying again. */
+import { readFile } from "node:fs/promises";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { expect, inject, onTestFinished, test } from "vitest";
+import { startFakeProvider } from "../../src/testing/fake-provider.ts";
+import { newPrefix } from "../support/redis-store.ts";
+import { commandLine, emptyFolder } from "../unit/cli/cli-process.ts";
+
+const GRADER = fileURLToPath(new URL("../../examples/evaluation/grade.ts", import.meta.url));
+
+test("an evaluation fails below its score, and under its id it finds what was answered", {
+  tags: ["redis", "processes", "slow"],
+}, async () => {
+  const provider = await startFakeProvider({ reply: () => ({ text: "1999" }) });
+  onTestFinished(() => provider.close());
+  const cwd = emptyFolder();
+  const env = { REDIS_URL: inject("redisUrl"), FLOTILLA_PREFIX: newPrefix(), OPENAI_BASE_URL: provider.url, OPENAI_API_KEY: "k" };
+  const { start, run, file } = commandLine(env, cwd);
+  file("cases.jsonl", '{"input":"how much?","expected":"1999"}\n{"input":"and now?","expected":"2000"}\n');
+  const worker = start(["worker"]);
+  await worker.says("worker.started");
+
+  const command = ["eval", "cases.jsonl", "--agent", "assistant", "--grader", GRADER, "--min-score", "0.9", "--id", "e1", "--json"];
+  const first = await run(command);
+  expect(first.code).toBe(1);
+  expect(JSON.parse(first.out)).toMatchObject({ id: "e1", stopped: "done", sides: [{ score: 0.75, graded: 2, unknownCostCalls: 2 }] });
+  const results = (await readFile(path.join(cwd, "eval-e1.jsonl"), "utf8")).trim().split("\n");
+  expect(results.map((line) => JSON.parse(line))).toContainEqual(expect.objectContaining({ line: 2, score: 0.5, why: "1 cents off" }));
+
+  const again = await run(command.map((word) => (word === "0.9" ? "0.7" : word)));
+  expect(again.code).toBe(0);
+  expect(provider.calls).toHaveLength(2);
+
+  const priced = await run(["costs", "--by", "agent", "--json"]);
+  expect(JSON.parse(priced.out)).toMatchObject({ total: { calls: 2, unknownCostCalls: 2 } });
+});
