@@ -22,7 +22,9 @@ import { createRedisLiveText } from "./redis/redis-live-text.ts";
 import { createRedisRunStore } from "./redis/redis-run-store.ts";
 
 export type { Conversations } from "./producers/conversations.ts";
-export type { CostDimension, CostQuery, CostReport, CostRow, Costs } from "./producers/costs.ts";
+export type { CostQuery, CostReport, CostRow, Costs } from "./producers/costs.ts";
+export type { Latencies, StatsQuery, StatsReport, StatsRow } from "./producers/stats.ts";
+export type { TotalsDimension } from "./producers/totals.ts";
 export { RunError } from "./producers/run-handle.ts";
 export type { HandleResolution, RunHandle, RunStatusReport, WaitOptions } from "./producers/run-handle.ts";
 export type { ApproveOptions, RejectOptions } from "./producers/decide.ts";

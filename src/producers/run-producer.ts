@@ -24,6 +24,7 @@ import { pauseScope, resumeScope, type ScopePaused, type ScopeResumed } from "./
 import { type Retried, retryMany } from "./retry-many.ts";
 import { createRunHandle, type RunDeps, type RunHandle } from "./run-handle.ts";
 import { runIds } from "./run-ids.ts";
+import { readStats, type StatsQuery, type StatsReport } from "./stats.ts";
 import { createSecondChances, type Draft, type RetryOptions } from "./second-chances.ts";
 import { draftSubmission, type SubmitOptions } from "./submission.ts";
 import type { AgentName, FleetTypes, InputOf } from "./types.ts";
@@ -100,6 +101,8 @@ export interface RunProducer<A extends FleetTypes = FleetTypes> {
    * @throws FleetError INPUT_INVALID, BACKEND_UNREACHABLE.
    */
   costs(query?: CostQuery): Promise<CostReport>;
+  /** How long they took, likewise. @throws FleetError INPUT_INVALID, BACKEND_UNREACHABLE. */
+  stats(query?: StatsQuery): Promise<StatsReport>;
   /** Retries them while it is read, newest first. One that is refused is answered with its error; the others go on. */
   retryMany(query: FailureQuery & { readonly code: string }, options?: RetryOptions): AsyncIterable<Retried>;
 }
@@ -159,6 +162,7 @@ export function createRunProducer<A extends FleetTypes = FleetTypes>(deps: RunPr
     resume: (scope) => resumeScope(deps, scope),
     pauses: () => reach(store.pauses()),
     failures: (query = {}) => reach(store.failures(query)),
+    stats: (query = {}) => readStats({ store, clock, tenant: defaults.tenant }, query),
     costs: (query = {}) => readCosts({ store, clock, tenant: defaults.tenant }, query),
     retryMany: (query, options = {}) => retryMany(store, (id) => run(id).retry(options), query),
     async submit(agent, input, options = {}) {
