@@ -108,7 +108,7 @@ export async function judge(load: Load, { byRun }: Pick<Effects, "byRun">, withi
   await step("the load", load.done, 40_000 + withinMs);
   const ended: Record<string, number> = {};
   const statuses = load.accepted.map(async (run) => {
-    const { status } = await run.result({ timeoutMs: withinMs }).catch(() => run.status());
+    const status = await endOf(run, withinMs);
     ended[status] = (ended[status] ?? 0) + 1;
   });
   await step("the reading of the results", Promise.all(statuses), withinMs + 10_000);
@@ -119,6 +119,19 @@ export async function judge(load: Load, { byRun }: Pick<Effects, "byRun">, withi
     lost: [...ids].filter((id) => !byRun.has(id)).length,
     doubled: [...byRun.values()].filter((times) => times > 1).length,
   };
+}
+
+/** How a run ended, or what it is when the time is over. A wait that an outage cut off is begun again. */
+async function endOf(run: AcceptedRun, withinMs: number): Promise<string> {
+  const endAtMs = systemClock.nowMs() + withinMs;
+  for (;;) {
+    try {
+      return (await run.result({ timeoutMs: Math.max(1, endAtMs - systemClock.nowMs()) })).status;
+    } catch (error) {
+      const isOutage = isFleetError(error) && error.code === "BACKEND_UNREACHABLE";
+      if (!isOutage || systemClock.nowMs() >= endAtMs) return (await run.status()).status;
+    }
+  }
 }
 
 /** Every second run is one of ten conversations: their keys are others, and each run of them waits for the one before it. */
