@@ -13,7 +13,7 @@ export async function lookAfter(producer: Pick<Producer, "conversations">): Prom
   // #endregion
 }
 
-export async function askHere(producer: Pick<Producer, "store">, agent: Agent): Promise<string | undefined> {
+export async function askHere(producer: Pick<Producer, "store" | "conversations">, agent: Agent): Promise<string | undefined> {
   // #region session
   const session = createSession({ producer, tenant: "acme", conversation: "ticket-7" });
   const { finalOutput } = await run(agent, "Sum up this ticket.", { session });

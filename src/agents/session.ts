@@ -7,22 +7,27 @@ import type { AgentInputItem, Session } from "@openai/agents";
 import { type Clock, systemClock } from "../clock.ts";
 import type { ConversationChange, ConversationTurn } from "../protocol/conversation.ts";
 import { FleetError } from "../protocol/errors.ts";
-import { conversationIdSchema, DEFAULT_TENANT, tenantSchema } from "../protocol/ids.ts";
+import { conversationIdSchema, tenantSchema } from "../protocol/ids.ts";
 import { encodeJson } from "../protocol/json.ts";
 import { LIMITS } from "../protocol/limits.ts";
 import type { RunStore } from "../protocol/run-store.ts";
 
 export interface SessionOptions {
   /** What `createProducer` returned. */
-  readonly producer: { readonly store: Pick<RunStore, "conversations"> };
+  readonly producer: { readonly store: Pick<RunStore, "conversations">; readonly conversations: { readonly tenant: string } };
   readonly conversation: string;
-  /** Default `default`. */
+  /** Default: the producer's tenant, or `default`. */
   readonly tenant?: string;
   readonly clock?: Clock;
 }
 
 /** @throws FleetError INPUT_INVALID; its writes CONVERSATION_BUSY, CONVERSATION_FULL, INPUT_TOO_LARGE. */
-export function createSession({ producer, conversation, tenant = DEFAULT_TENANT, clock = systemClock }: SessionOptions): Session {
+export function createSession({
+  producer,
+  conversation,
+  tenant = producer.conversations.tenant,
+  clock = systemClock,
+}: SessionOptions): Session {
   if (!conversationIdSchema.safeParse(conversation).success || !tenantSchema.safeParse(tenant).success) {
     throw new FleetError("INPUT_INVALID", "Expected letters, digits and . _ @ - only, in conversation and tenant.", { at: "conversation" });
   }

@@ -38,7 +38,7 @@ export async function cancelMany(store: RunStore, retentionMs: Retention, filter
   const told = new Set<string>();
   for (let pass = 0; pass < PASSES; pass += 1) {
     let found = 0;
-    for await (const page of pagesOf(store, parse(filter))) {
+    for await (const page of pagesOf(store, filter)) {
       const fresh = page.filter((runId) => !told.has(runId));
       const replies = await Promise.all(fresh.map((runId) => reach(store.cancel(runId, retentionMs))));
       for (const { status } of replies) {
@@ -57,7 +57,7 @@ export async function cancelMany(store: RunStore, retentionMs: Retention, filter
 /** How many runs `cancelMany` would find now. */
 export async function countCancellable(store: RunStore, filter: CancelFilter): Promise<number> {
   let count = 0;
-  for await (const page of pagesOf(store, parse(filter))) count += page.length;
+  for await (const page of pagesOf(store, filter)) count += page.length;
   return count;
 }
 
@@ -79,7 +79,8 @@ async function* pagesOf(store: RunStore, { agent, tenant, status }: CancelFilter
   }
 }
 
-function parse(filter: CancelFilter): CancelFilter {
+/** @throws FleetError INPUT_INVALID, also for a filter that holds for all runs */
+export function parseFilter(filter: CancelFilter): CancelFilter {
   const parsed = filterSchema.safeParse(filter);
   const issue = parsed.success ? undefined : parsed.error.issues[0];
   if (parsed.success && Object.values(parsed.data).some((value) => value !== undefined)) return parsed.data;

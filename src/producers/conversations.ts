@@ -14,6 +14,8 @@ export interface OfTenant {
 }
 
 export interface Conversations {
+  /** Whose conversations they are where no tenant is named. */
+  readonly tenant: string;
   /** Last used first. Continue a page with `before`: the id of its last one. */
   list(options: OfTenant & { readonly limit: number; readonly before?: string }): Promise<ConversationInfo[]>;
   /** @throws FleetError CONVERSATION_UNKNOWN, as all below. */
@@ -50,6 +52,7 @@ export function createConversations(store: RunStore, defaultTenant: string = DEF
     return reach(conversations.turns(key));
   };
   return {
+    tenant: defaultTenant,
     list: async ({ tenant = defaultTenant, limit, before }) =>
       reach(
         conversations.list({

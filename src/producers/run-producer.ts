@@ -14,7 +14,7 @@ import type { InputSchema } from "../protocol/structured-input.ts";
 import type { Submission, SubmitReply } from "../protocol/submission.ts";
 import type { WakeQueue } from "../protocol/wake-queue.ts";
 import { reach } from "./backend.ts";
-import { type CancelFilter, cancelMany, type CancelledMany, countCancellable } from "./cancel-many.ts";
+import { type CancelFilter, cancelMany, type CancelledMany, countCancellable, parseFilter } from "./cancel-many.ts";
 import { closestFirst } from "./closest.ts";
 import { type CostQuery, type CostReport, readCosts } from "./costs.ts";
 import { type Conversations, createConversations } from "./conversations.ts";
@@ -120,6 +120,9 @@ export function createRunProducer<A extends FleetTypes = FleetTypes>(deps: RunPr
     return id;
   };
   const runDeps: RunDeps = { store, live: deps.live, queue, clock, retentionMs, secondChances, accept };
+  // A producer of one tenant reaches no other's runs unless that one is named (I11).
+  const within = <Q extends { readonly tenant?: string | undefined }>(query: Q): Q =>
+    defaults.tenant === undefined || query.tenant !== undefined ? query : { ...query, tenant: defaults.tenant };
   const run = (id: string): RunHandle<A> => createRunHandle<A>(runDeps, id);
 
   const prepare = (agent: string, input: unknown, options: SubmitOptions, path?: string): Submission => {
@@ -152,19 +155,19 @@ export function createRunProducer<A extends FleetTypes = FleetTypes>(deps: RunPr
   return {
     conversations: createConversations(store, defaults.tenant),
     run,
-    approvals: (query = {}) => listApprovals(store, query),
+    approvals: (query = {}) => listApprovals(store, within(query)),
     remove: (id) => removeRun(deps, id),
     removeTenant: (tenant) => removeTenant(deps, tenant),
     countTenant: (tenant) => countTenant(store, tenant),
-    cancelMany: (filter) => cancelMany(store, retentionMs, filter),
-    countCancellable: (filter) => countCancellable(store, filter),
+    cancelMany: async (filter) => cancelMany(store, retentionMs, within(parseFilter(filter))),
+    countCancellable: async (filter) => countCancellable(store, within(parseFilter(filter))),
     pause: (scope, note) => pauseScope(deps, scope, note),
     resume: (scope) => resumeScope(deps, scope),
     pauses: () => reach(store.pauses()),
-    failures: (query = {}) => reach(store.failures(query)),
+    failures: (query = {}) => reach(store.failures(within(query))),
     stats: (query = {}) => readStats({ store, clock, tenant: defaults.tenant }, query),
     costs: (query = {}) => readCosts({ store, clock, tenant: defaults.tenant }, query),
-    retryMany: (query, options = {}) => retryMany(store, (id) => run(id).retry(options), query),
+    retryMany: (query, options = {}) => retryMany(store, (id) => run(id).retry(options), within(query)),
     async submit(agent, input, options = {}) {
       const submission = prepare(agent, input, options);
       const reply = await reach(store.submit(submission));
