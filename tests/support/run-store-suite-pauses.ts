@@ -2,6 +2,7 @@
 import { describe, expect, onTestFinished, test } from "vitest";
 import type { RunStore } from "../../src/protocol/run-store.ts";
 import {
+  approval,
   awaitingApproval,
   begin,
   beginOf,
@@ -125,6 +126,32 @@ export function pausesSuite(open: OpenStore): void {
       expect(await store.resume(asked)).toMatchObject({ next: { wake: 2 } });
       const { decisions } = await begin(store, asked, "b", 2);
       expect(decisions.get("c1")).toMatchObject({ approve: true });
+    });
+
+    test.each(["reject", "fail"] as const)(
+      "I8 an approval's deadline goes on under a pause: by its policy, %s, the run parks or ends",
+      async (onTimeout) => {
+        const { store, advance } = await setup();
+        const approvals = [{ ...approval("c1"), withinMs: 1_000, onTimeout }];
+        const asked = await suspended(store, { type: "suspended", suspension: "approval", approvals });
+        await store.pause(asked, note);
+        await advance(2_000);
+        expect(await store.look(asked, policy)).toBeUndefined();
+        if (onTimeout === "fail") {
+          expect(await store.get(asked)).toMatchObject({ status: "failed", error: { code: "APPROVAL_TIMED_OUT" } });
+          return;
+        }
+        expect(await store.get(asked)).toMatchObject({ status: "paused", pause: note, decisions: [{ callId: "c1", timedOut: true }] });
+        expect(await store.resume(asked)).toMatchObject({ status: "resumed", next: { runId: asked } });
+      },
+    );
+
+    test("a paused run that has the turn in its conversation passes it on when it is cancelled", async () => {
+      const { store } = await setup();
+      const [first, second] = [await queued(store, { conversation: "c" }), await queued(store, { conversation: "c" })];
+      await store.pause(first, note);
+      expect(await store.cancel(first, DAY_MS)).toEqual({ status: "cancelled", follower: second });
+      expect(await store.look(second, policy)).toMatchObject({ runId: second, wake: 1 });
     });
 
     test("a pause that is taken back before the run's step or answer came leaves it as it was", async () => {

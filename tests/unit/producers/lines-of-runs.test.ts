@@ -7,6 +7,7 @@ import { createFleet, toolPolicy } from "../../../src/index.ts";
 import { testFleet } from "../../../src/testing/test-fleet.ts";
 import { failing, handOff, pay, twoHops } from "../../support/paying.ts";
 import { call, say } from "../../support/script.ts";
+import { refunding } from "../../support/waiting-run.ts";
 
 /** A retry that begins at the second hop of its source, whose first hop marked and handed off. */
 async function retriedLater(keys: string[], more: ConstructorParameters<typeof ScriptedModel>[0]) {
@@ -83,4 +84,27 @@ test("a fork is not bound by what people said of later calls: nothing of that is
   await fleet.settle();
   expect(await fleet.info(fork.id)).toMatchObject({ status: "suspended", suspension: "approval" });
   expect(ran).toHaveLength(1);
+});
+
+test("I5: a retry takes over what people edited: the effect stays as it was made, and the model is shown what ran", async () => {
+  const paid: number[] = [];
+  const script = new ScriptedModel([call("refund", { amount: 500 }), say("done")]);
+  const a = new Agent({ name: "a", model: "m", tools: [refunding(paid)] });
+  const fleet = testFleet(createFleet({ agents: { a } }), { models: { m: failing(script, new Set([2])) } });
+  const run = await fleet.submit("a", "go", { conversation: "talk" });
+  const behind = await fleet.submit("a", "behind", { conversation: "talk" });
+  await fleet.settle();
+  const [approval] = (await fleet.info(run.id)).approvals;
+  await run.approve(approval?.callId ?? "", { arguments: { amount: 50 }, by: "ann" });
+  await behind.cancel();
+  await fleet.settle();
+  expect(await run.result()).toMatchObject({ status: "failed" });
+  const retry = await run.retry();
+  await fleet.settle();
+  expect(await retry.output()).toBe("done");
+  expect(paid).toEqual([50]);
+  expect(script.calls).toHaveLength(2);
+  expect(JSON.stringify(script.calls[1]?.request.input)).not.toContain("500");
+  expect((await fleet.info(retry.id)).decisions).toMatchObject([{ by: "ann", arguments: '{"amount":50}' }]);
+  expect(await fleet.conversations.turns("talk")).toMatchObject([{ id: retry.id }]);
 });
