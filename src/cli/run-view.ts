@@ -108,7 +108,11 @@ function drawOpen(run: RunInfo): string[] {
       : ["the code changed under the run", `  flotilla runs resolve ${run.runId} --resample | --fail`];
   const loops =
     run.suspension !== "loop" ? [] : ["the run goes round in circles", `  flotilla runs resolve ${run.runId} --continue | --fail`];
-  const lines = [...approvals, ...unknown, ...diverged, ...loops];
+  const behind =
+    run.suspension !== "conversation" || run.conversation === undefined
+      ? []
+      : ["waits for its turn behind earlier runs", `  flotilla conversations show ${run.conversation} --tenant ${run.tenant}`];
+  const lines = [...approvals, ...unknown, ...diverged, ...loops, ...behind];
   return lines.length === 0 ? [] : ["", ...lines];
 }
 

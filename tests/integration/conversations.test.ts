@@ -108,5 +108,10 @@ test("the command line lists, shows, trims, forks and deletes conversations", { 
   expect(await cli("conversations", "delete", "talk")).toMatchObject({ code: 2, talk: expect.stringMatching(/with 1 turn\.\n[^]*--yes/) });
   expect(await cli("conversations", "delete", "talk", "--yes")).toMatchObject({ code: 0, out: "talk deleted" });
   expect(await cli("conversations", "show", "talk")).toMatchObject({ code: 2, talk: expect.stringContaining("CONVERSATION_UNKNOWN") });
+  await cli("pause", "--tenant", "default");
+  await cli("submit", "talker", "one", "--conversation", "busy");
+  const { out: behind } = await cli("submit", "talker", "two", "--conversation", "busy");
+  const hint = "waits for its turn behind earlier runs\n  flotilla conversations show busy --tenant default";
+  expect((await cli("runs", "show", behind)).out).toContain(hint);
   expect(await cli("conversations", "show", "a:b")).toMatchObject({ code: 2, talk: expect.stringContaining("INPUT_INVALID") });
 });
