@@ -1,8 +1,11 @@
-/** The fleet of the approval tests: a tool that a person must allow, and another one inside an agent that is used as a tool. */
+/**
+ * The fleet of the approval tests: a tool that a person must allow, another one inside an agent that is used as a tool, one that waits for two
+ * seconds only, and an agent behind a handoff that has the same tool as the first.
+ */
 import { appendFileSync } from "node:fs";
 import { Agent, tool } from "@openai/agents";
 import { z } from "zod";
-import { createFleet } from "../../../src/index.ts";
+import { createFleet, toolPolicy } from "../../../src/index.ts";
 
 const note = (line: string): void => appendFileSync(process.env["EFFECTS_FILE"] ?? "effects.txt", `${line}\n`);
 
@@ -19,14 +22,17 @@ const asking = (name: string) =>
   });
 
 const auditor = new Agent({ name: "auditor", model: "auditor-model", tools: [asking("audit")] });
+const hurried = toolPolicy(asking("hurried"), { approval: { withinMs: 2_000, onTimeout: "reject" } });
+const back = new Agent({ name: "back", model: "back-model", tools: [asking("refund")] });
 const desk = new Agent({
   name: "desk",
   model: "desk-model",
-  tools: [asking("refund"), auditor.asTool({ toolName: "ask_auditor", toolDescription: "Asks the auditor." })],
+  handoffs: [back],
+  tools: [asking("refund"), hurried, auditor.asTool({ toolName: "ask_auditor", toolDescription: "Asks the auditor." })],
 });
 
 export const fleet = createFleet({
-  agents: { desk },
+  agents: { desk, back },
   approvers: ({ by }) => by !== "mallory",
   hooks: { onApprovalRequested: ({ tool: name, callId }) => note(`asked for ${name} ${callId}`) },
 });
