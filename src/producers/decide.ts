@@ -104,7 +104,7 @@ async function checkEdit(store: RunStore, runId: string, callId: string, argumen
   const place = issue.path.length === 0 ? "arguments" : `arguments.${issue.path.join(".")}`;
   throw badArguments(
     `The edited arguments are not those of tool ${call.tool}: ${issue.message}.`,
-    "see the tool's schema in the approval",
+    "see `parametersJson` of the call in `flotilla approvals ls --json`",
     place,
   );
 }

@@ -1,5 +1,5 @@
 /** Approvals where they meet the rest: tenants, pauses, deadlines, handoffs of a run to a copy, guardrails, conversations. */
-import { Agent } from "@openai/agents";
+import { Agent, type ToolInputGuardrailDefinition } from "@openai/agents";
 import { functionCall, ScriptedModel } from "@openai/agents/testing";
 import { expect, test } from "vitest";
 import { createFleet, toolPolicy } from "../../../src/index.ts";
@@ -112,4 +112,53 @@ test("I11: a decision on behalf of another tenant, or of none that can be, is re
     message: expect.not.stringContaining("refund"),
   });
   expect(await open()).toEqual([callId]);
+});
+
+test.each(["reject", "fail"] as const)(
+  "conversation: a run whose call nobody decides on (%s) passes its turn on, and leaves no half turn",
+  async (onTimeout) => {
+    const timed = toolPolicy(refunding([]), { approval: { withinMs: 24 * HOUR_MS, onTimeout } });
+    const a = new Agent({ name: "a", model: "m", tools: [timed] });
+    const model = new ScriptedModel(
+      [call("refund", { amount: 5 }), say("one"), say("two")].filter((_, nth) => onTimeout === "reject" || nth !== 1),
+    );
+    const fleet = testFleet(createFleet({ agents: { a } }), { models: { m: model } });
+    const first = await fleet.submit("a", "first", { conversation: "c" });
+    const second = await fleet.submit("a", "second", { conversation: "c" });
+    await fleet.settle();
+    expect(await fleet.info(second.id)).toMatchObject({ suspension: "conversation" });
+    await fleet.clock.advance(24 * HOUR_MS);
+    await fleet.settle();
+    expect(await first.result()).toMatchObject({ status: onTimeout === "fail" ? "failed" : "completed" });
+    expect(await second.output()).toBe("two");
+    const shown = JSON.stringify(model.calls.at(-1)?.request.input);
+    expect(shown.includes("first")).toBe(onTimeout === "reject");
+    expect(shown.includes("Nobody decided")).toBe(onTimeout === "reject");
+  },
+);
+
+test("a call that a tool's guardrail blocks after its approval ends the run as blocked, unpaid; its retry asks nobody again", async () => {
+  const paid: number[] = [];
+  let limit = 100;
+  const tooMuch: ToolInputGuardrailDefinition = {
+    type: "tool_input",
+    name: "limit",
+    run: async ({ toolCall }) => ({
+      behavior: { type: JSON.parse(toolCall.arguments).amount > limit ? "throwException" : "allow" },
+      outputInfo: { limit },
+    }),
+  };
+  const { fleet, model, run, open } = await waitingRun([call("refund", { amount: 900 }), say("done")], {
+    tools: [refunding(paid, { inputGuardrails: [tooMuch] })],
+  });
+  await run.approve((await open())[0] ?? "", { by: "ann", arguments: { amount: 500 } });
+  await fleet.settle();
+  expect(await run.result()).toMatchObject({ status: "blocked", guardrail: { name: "limit", kind: "tool-input", info: { limit: 100 } } });
+  expect(paid).toEqual([]);
+  limit = 600;
+  const retry = await run.retry();
+  await fleet.settle();
+  expect(await retry.output()).toBe("done");
+  expect(paid).toEqual([500]);
+  expect(model.calls).toHaveLength(2);
 });
