@@ -10,26 +10,26 @@ import { reach } from "./backend.ts";
 
 export interface OfTenant {
   /** Default: the producer's tenant, or `default`. */
-  readonly tenant?: string;
+  readonly tenant?: string | undefined;
 }
 
 export interface Conversations {
   /** Whose conversations they are where no tenant is named. */
   readonly tenant: string;
   /** Last used first. Continue a page with `before`: the id of its last one. */
-  list(options: OfTenant & { readonly limit: number; readonly before?: string }): Promise<ConversationInfo[]>;
+  list(options: OfTenant & { readonly limit: number; readonly before?: string | undefined }): Promise<ConversationInfo[]>;
   /** @throws FleetError CONVERSATION_UNKNOWN, as all below. */
   get(id: string, options?: OfTenant): Promise<ConversationInfo>;
   turns(id: string, options?: OfTenant): Promise<ConversationTurn[]>;
   /** The SDK's items in their order; with `limit`, only so many of the newest. */
-  items(id: string, options?: OfTenant & { readonly limit?: number }): Promise<Json[]>;
+  items(id: string, options?: OfTenant & { readonly limit?: number | undefined }): Promise<Json[]>;
   /** Forgets all but the newest turns. @throws FleetError CONVERSATION_BUSY while runs of it are not over. */
   trim(id: string, options: OfTenant & { readonly keepTurns: number }): Promise<void>;
   /**
    * Makes another conversation of what this one holds, up to and with turn `atTurn`, which counts from 1. Runs that are not over stay where they are.
    * @throws FleetError CONVERSATION_EXISTS.
    */
-  fork(id: string, newId: string, options?: OfTenant & { readonly atTurn?: number }): Promise<void>;
+  fork(id: string, newId: string, options?: OfTenant & { readonly atTurn?: number | undefined }): Promise<void>;
   /** @throws FleetError CONVERSATION_BUSY while runs of it are not over. */
   delete(id: string, options?: OfTenant): Promise<void>;
 }

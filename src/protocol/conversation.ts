@@ -43,7 +43,7 @@ export interface ConversationQuery {
   readonly tenant: string;
   readonly limit: number;
   /** Last used first; only those behind this one. */
-  readonly before?: string;
+  readonly before?: string | undefined;
 }
 
 /** What a completed run leaves. */

@@ -65,13 +65,13 @@ export interface ListQuery {
   readonly before?: string | undefined;
   readonly limit: number;
   /** Only failed runs of one reason that were not retried. */
-  readonly failure?: { readonly code: string; readonly agent: string };
+  readonly failure?: { readonly code: string; readonly agent: string } | undefined;
 }
 
 export interface FailureQuery {
-  readonly tenant?: string;
-  readonly agent?: string;
-  readonly code?: string;
+  readonly tenant?: string | undefined;
+  readonly agent?: string | undefined;
+  readonly code?: string | undefined;
 }
 
 export interface FailureGroup {

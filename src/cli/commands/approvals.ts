@@ -47,10 +47,10 @@ const decision = (approvals: Command, name: string, description: string): Comman
     .description(description)
     .argument("<run>")
     .argument("<call>")
-    .option("--by <who>", "who decides, for the record and the fleet's approvers")
+    .option("--by <name>", "who decides, for the record and the fleet's approvers; default: USER")
     .option("--reason <text>", "why")
     .option("--always", "decide every later call of this tool in this run as well")
-    .option("--tenant <tenant>", "refuse when the run is another tenant's")
+    .option("--tenant <tenant>", "only if the run is this tenant's")
     .option("--json", "print JSON");
 
 async function list(context: CliContext, { tenant, agent, limit, before, json }: ListFlags): Promise<void> {
@@ -78,7 +78,7 @@ function drawRequests(requests: readonly ApprovalRequest[], nowMs: number): stri
 }
 
 async function decide(context: CliContext, id: string, call: string, status: "approved" | "rejected", flags: DecideFlags): Promise<void> {
-  const { by, reason, always, tenant } = flags;
+  const { by = context.env["USER"] || undefined, reason, always, tenant } = flags;
   const options = { by, reason, always, tenant };
   const edited = flags.arguments === undefined ? undefined : jsonObject("--arguments", flags.arguments);
   await withRun(context, id, async (run) => {

@@ -2,9 +2,9 @@
 import type { Command } from "commander";
 import type { Conversations } from "../../producers/conversations.ts";
 import type { ConversationInfo, ConversationTurn } from "../../protocol/conversation.ts";
-import { FleetError } from "../../protocol/errors.ts";
 import { DEFAULT_TENANT } from "../../protocol/ids.ts";
 import { withProducer } from "../connect.ts";
+import { asOptions, isConfirmed } from "../confirm.ts";
 import type { CliContext } from "../context.ts";
 import { EXIT } from "../exit-codes.ts";
 import { formatMs, oneLine, plural, table } from "../io.ts";
@@ -22,16 +22,12 @@ export function addConversations(program: Command, context: CliContext, exit: (c
   const withAll = <T>(work: (conversations: Conversations) => Promise<T>): Promise<T> =>
     withProducer(context, (producer) => work(producer.conversations));
   /** What every command of the group takes. */
-  const command = (name: string, description: string): Command =>
-    group
-      .command(name)
-      .description(description)
-      .option("--tenant <tenant>", "whose conversations", DEFAULT_TENANT)
-      .option("--json", "print JSON");
+  const command = (name: string, description: string, json = "print JSON"): Command =>
+    group.command(name).description(description).option("--tenant <tenant>", "whose conversations", DEFAULT_TENANT).option("--json", json);
 
-  command("ls", "list conversations, last used first")
-    .option("--limit <n>", "how many", wholeNumber("--limit", 1, MAX_PAGE), 20)
-    .option("--before <conversation>", "continue behind this one")
+  command("ls", "list conversations, last used first", "print one JSON object per line")
+    .option("--limit <n>", "at most this many", wholeNumber("--limit", 1, MAX_PAGE), 20)
+    .option("--before <conversation>", "only those that were used before this one")
     .action((flags: Flags & { readonly limit: number; readonly before?: string }) => withAll((all) => list(context, all, flags)));
   command("show", "show one conversation: its turns, and who waits")
     .argument("<conversation>")
@@ -51,7 +47,7 @@ export function addConversations(program: Command, context: CliContext, exit: (c
     .option("--at-turn <n>", "up to and with this turn, counted from 1", wholeNumber("--at-turn", 0))
     .action((id: string, newId: string, { tenant, atTurn, json }: Flags & { readonly atTurn?: number }) =>
       withAll(async (all) => {
-        await all.fork(id, newId, { tenant, ...(atTurn === undefined ? {} : { atTurn }) });
+        await all.fork(id, newId, { tenant, atTurn });
         say(context, json, { tenant, conversation: newId, status: `forked from ${id}` });
       }),
     );
@@ -66,7 +62,7 @@ async function list(
   conversations: Conversations,
   { tenant, limit, before, json }: Flags & { readonly limit: number; readonly before?: string },
 ): Promise<void> {
-  const found = await conversations.list({ tenant, limit, ...(before === undefined ? {} : { before }) });
+  const found = await conversations.list({ tenant, limit, before });
   if (json === true) for (const info of found) io.out(JSON.stringify(info));
   else if (found.length === 0)
     io.say(`No conversations of tenant ${tenant}. Begin one with: flotilla submit <agent> <input> --conversation <id>`);
@@ -121,29 +117,16 @@ const textIn = (content: unknown): string =>
     : JSON.stringify(content);
 
 async function remove(
-  { io }: CliContext,
+  context: CliContext,
   conversations: Conversations,
   id: string,
   { tenant, yes, json }: Flags & { readonly yes?: true },
 ): Promise<number> {
   const { turns } = await conversations.get(id, { tenant });
-  io.say(`Conversation ${id} of tenant ${tenant} will be deleted for good, with ${plural(turns, "turn")}.`);
-  if (yes !== true) {
-    const answer = await io.ask("Delete? [y/N] ");
-    if (answer === undefined) {
-      throw new FleetError("USAGE", "Expected --yes: standard input is no terminal, so nobody can be asked.", {
-        at: "--yes",
-        remedy: `flotilla conversations delete ${id} --tenant ${tenant} --yes`,
-      });
-    }
-    if (!/^y(es)?$/i.test(answer.trim())) {
-      io.say("Nothing was deleted.");
-      return EXIT.failed.code;
-    }
-  }
+  context.io.say(`Conversation ${id} of tenant ${tenant} will be deleted for good, with ${plural(turns, "turn")}.`);
+  if (!(await isConfirmed(context, "Delete?", yes, `flotilla conversations delete ${id}${asOptions({ tenant })}`))) return EXIT.failed.code;
   await conversations.delete(id, { tenant });
-  if (json === true) io.out(JSON.stringify({ tenant, conversation: id, status: "deleted" }));
-  else io.out(`${id} deleted`);
+  say(context, json, { tenant, conversation: id, status: "deleted" });
   return EXIT.ok.code;
 }
 

@@ -1,9 +1,9 @@
 /** `flotilla failures`: failed runs by what made them fail, and retrying all of one kind. */
 import type { Command } from "commander";
 import type { Producer } from "../../producer.ts";
-import { FleetError } from "../../protocol/errors.ts";
 import type { FailureGroup } from "../../protocol/run-store.ts";
 import { withProducer } from "../connect.ts";
+import { asOptions, isConfirmed } from "../confirm.ts";
 import type { CliContext } from "../context.ts";
 import { EXIT } from "../exit-codes.ts";
 import { formatCount, formatMs, oneLine, plural, table } from "../io.ts";
@@ -17,6 +17,8 @@ interface RetryFlags extends QueryFlags {
   readonly code: string;
   readonly yes?: true;
 }
+
+type RetryQuery = Parameters<Producer["retryMany"]>[0];
 
 export function addFailures(program: Command, context: CliContext, exit: (code: number) => void): void {
   const failures = program
@@ -38,14 +40,9 @@ export function addFailures(program: Command, context: CliContext, exit: (code: 
     .action(async (_own: RetryFlags, command: Command) => exit(await retryAll(context, command.optsWithGlobals<RetryFlags>())));
 }
 
-const queryOf = ({ tenant, agent }: QueryFlags) => ({
-  ...(tenant === undefined ? {} : { tenant }),
-  ...(agent === undefined ? {} : { agent }),
-});
-
-async function list(context: CliContext, flags: QueryFlags): Promise<void> {
-  const groups = await withProducer(context, (producer) => producer.failures(queryOf(flags)));
-  if (flags.json === true) for (const group of groups) context.io.out(JSON.stringify(group));
+async function list(context: CliContext, { tenant, agent, json }: QueryFlags): Promise<void> {
+  const groups = await withProducer(context, (producer) => producer.failures({ tenant, agent }));
+  if (json === true) for (const group of groups) context.io.out(JSON.stringify(group));
   else if (groups.length === 0) context.io.say("No failed run waits for a retry.");
   else for (const line of drawFailures(groups, context.clock.nowMs())) context.io.out(line);
 }
@@ -65,41 +62,29 @@ export function drawFailures(groups: readonly FailureGroup[], nowMs: number): st
   return table([["CODE", "AGENT", "RUNS", "FIRST", "LAST", "NEWEST"], ...rows]);
 }
 
-async function retryAll(context: CliContext, flags: RetryFlags): Promise<number> {
+async function retryAll(context: CliContext, { code, tenant, agent, yes, json }: RetryFlags): Promise<number> {
   return withProducer(context, async (producer) => {
-    const query = { ...queryOf(flags), code: flags.code };
-    if (!(await isMeant(context, producer, query, flags))) {
-      context.io.say("Nothing was retried.");
-      return EXIT.failed.code;
-    }
+    const query = { code, tenant, agent };
+    const count = await preview(context, producer, query);
+    const isMeant = count === 0 || (await isConfirmed(context, "Retry?", yes, `flotilla failures retry${asOptions(query)}`));
+    if (!isMeant) return EXIT.failed.code;
     let [retried, refused] = [0, 0];
     for await (const answer of producer.retryMany(query)) {
       if ("continuedAs" in answer) retried += 1;
       else context.io.say(`${answer.runId} ${answer.error.code} ${answer.error.message}`);
       if ("error" in answer) refused += 1;
     }
-    context.io.out(flags.json === true ? JSON.stringify({ retried, refused }) : `${plural(retried, "run")} retried`);
+    context.io.out(json === true ? JSON.stringify({ retried, refused }) : `${plural(retried, "run")} retried`);
     if (refused > 0) context.io.say(`${plural(refused, "run")} refused; the reasons stand above.`);
     return refused === 0 ? EXIT.ok.code : EXIT.partial.code;
   });
 }
 
-/** @throws FleetError USAGE where nobody can be asked. */
-async function isMeant(
-  { io }: CliContext,
-  producer: Producer,
-  query: { readonly code: string; readonly tenant?: string; readonly agent?: string },
-  { yes }: RetryFlags,
-): Promise<boolean> {
+/** How many runs are meant, and says so. */
+async function preview({ io }: CliContext, producer: Producer, query: RetryQuery): Promise<number> {
   const groups = await producer.failures(query);
   const count = groups.reduce((sum, group) => sum + group.count, 0);
   io.say(`${plural(count, "run")} that failed with ${query.code} will be retried, from the hop that failed, in the same tenants.`);
   for (const { agent, count: ofAgent } of groups) io.say(`  ${formatCount(ofAgent)} in ${oneLine(agent, 64)}`);
-  if (yes === true || count === 0) return count > 0;
-  const answer = await io.ask("Retry? [y/N] ");
-  if (answer !== undefined) return /^y(es)?$/i.test(answer.trim());
-  throw new FleetError("USAGE", "Expected --yes: standard input is no terminal, so nobody can be asked.", {
-    at: "--yes",
-    remedy: `flotilla failures retry --code ${query.code} --yes`,
-  });
+  return count;
 }

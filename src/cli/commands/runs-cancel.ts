@@ -5,14 +5,17 @@ import type { Producer } from "../../producer.ts";
 import { FleetError } from "../../protocol/errors.ts";
 import { LIVE_STATUSES } from "../../protocol/run.ts";
 import { withProducer } from "../connect.ts";
+import { asOptions, isConfirmed } from "../confirm.ts";
 import type { CliContext } from "../context.ts";
 import { EXIT } from "../exit-codes.ts";
 import { oneLine, plural } from "../io.ts";
-import { type JsonFlag, print, withRun } from "../one-run.ts";
+import { print, withRun } from "../one-run.ts";
 
-interface CancelFlags extends CancelFilter, JsonFlag {
-  readonly yes?: true;
+interface AnswerFlags {
+  readonly yes: true | undefined;
+  readonly json: true | undefined;
 }
+type CancelFlags = CancelFilter & Partial<AnswerFlags>;
 
 export function addCancel(runs: Command, context: CliContext, exit: (code: number) => void): void {
   runs
@@ -29,7 +32,7 @@ export function addCancel(runs: Command, context: CliContext, exit: (code: numbe
       if (id !== undefined && !isFiltered) {
         return withRun(context, id, async (run) => print(context, json === true ? { json } : {}, await run.cancel(), run.id));
       }
-      if (id === undefined && isFiltered) return exit(await cancelMatching(context, filter, yes === true, json === true));
+      if (id === undefined && isFiltered) return exit(await cancelMatching(context, filter, { yes, json }));
       throw new FleetError("USAGE", "Expected either a run, or at least one of --agent, --tenant, --status.", {
         at: "runs cancel",
         remedy: "`flotilla runs cancel --help`",
@@ -37,31 +40,23 @@ export function addCancel(runs: Command, context: CliContext, exit: (code: numbe
     });
 }
 
-async function cancelMatching(context: CliContext, filter: CancelFilter, yes: boolean, json: boolean): Promise<number> {
+async function cancelMatching(context: CliContext, filter: CancelFilter, { yes, json }: AnswerFlags): Promise<number> {
   return withProducer(context, async (producer) => {
-    if (!(await isMeant(context, producer, filter, yes))) {
-      context.io.say("Nothing was cancelled.");
-      return EXIT.failed.code;
-    }
+    const count = await preview(context, producer, filter);
+    const isMeant = count === 0 || (await isConfirmed(context, "Cancel?", yes, `flotilla runs cancel${asOptions(filter)}`));
+    if (!isMeant) return EXIT.failed.code;
     const done = await producer.cancelMany(filter);
     const { cancelled, requested, alreadyFinal } = done;
     const words = `${plural(cancelled, "run")} cancelled, ${requested} running and told to stop, ${alreadyFinal} ended by themselves`;
-    context.io.out(json ? JSON.stringify({ ...filter, ...done }) : words);
+    context.io.out(json === true ? JSON.stringify({ ...filter, ...done }) : words);
     return EXIT.ok.code;
   });
 }
 
-/** @throws FleetError USAGE where nobody can be asked. */
-async function isMeant({ io }: CliContext, producer: Producer, filter: CancelFilter, yes: boolean): Promise<boolean> {
+/** How many runs are meant, and says so. */
+async function preview({ io }: CliContext, producer: Producer, filter: CancelFilter): Promise<number> {
+  const count = await producer.countCancellable(filter);
   const which = Object.entries(filter).map(([name, value]) => `${name} ${oneLine(String(value), 64)}`);
-  io.say(`${plural(await producer.countCancellable(filter), "live run")} of ${which.join(", ")} will be cancelled.`);
-  if (yes) return true;
-  const answer = await io.ask("Cancel? [y/N] ");
-  if (answer !== undefined) return /^y(es)?$/i.test(answer.trim());
-  throw new FleetError("USAGE", "Expected --yes: standard input is no terminal, so nobody can be asked.", {
-    at: "--yes",
-    remedy: `flotilla runs cancel ${Object.entries(filter)
-      .map(([name, value]) => `--${name} ${value}`)
-      .join(" ")} --yes`,
-  });
+  io.say(`${plural(count, "live run")} of ${which.join(", ")} will be cancelled.`);
+  return count;
 }

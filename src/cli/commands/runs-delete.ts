@@ -4,6 +4,7 @@ import type { Producer } from "../../producer.ts";
 import { FleetError } from "../../protocol/errors.ts";
 import { tenantSchema } from "../../protocol/ids.ts";
 import { withProducer } from "../connect.ts";
+import { asOptions, isConfirmed } from "../confirm.ts";
 import type { CliContext } from "../context.ts";
 import { EXIT } from "../exit-codes.ts";
 import { plural } from "../io.ts";
@@ -42,10 +43,8 @@ async function deleteTenant(context: CliContext, tenant: string, { yes, json }: 
     throw new FleetError("INPUT_INVALID", `Expected the name of a tenant; got ${JSON.stringify(tenant.slice(0, 80))}.`, { at: "--tenant" });
   }
   return withProducer(context, async (producer) => {
-    if (!(await isMeant(context, producer, tenant, yes === true))) {
-      context.io.say("Nothing was deleted.");
-      return EXIT.failed.code;
-    }
+    await preview(context, producer, tenant);
+    if (!(await isConfirmed(context, "Delete?", yes, `flotilla runs delete${asOptions({ tenant })}`))) return EXIT.failed.code;
     const { removed, live, conversations } = await producer.removeTenant(tenant);
     const told = `${plural(removed, "run")}${alsoConversations(conversations)} of ${tenant} deleted`;
     context.io.out(json === true ? JSON.stringify({ tenant, removed, live, conversations }) : told);
@@ -57,16 +56,9 @@ async function deleteTenant(context: CliContext, tenant: string, { yes, json }: 
 
 const alsoConversations = (count: number): string => (count === 0 ? "" : ` and ${plural(count, "conversation")}`);
 
-/** @throws FleetError USAGE where nobody can be asked. */
-async function isMeant({ io }: CliContext, producer: Producer, tenant: string, yes: boolean): Promise<boolean> {
+/** Says what is meant. */
+async function preview({ io }: CliContext, producer: Producer, tenant: string): Promise<void> {
   const { final, live, conversations } = await producer.countTenant(tenant);
   const left = live === 0 ? "" : `; ${plural(live, "run")} not over will be left`;
   io.say(`${plural(final, "run")}${alsoConversations(conversations)} of tenant ${tenant} will be deleted for good${left}.`);
-  if (yes) return true;
-  const answer = await io.ask("Delete? [y/N] ");
-  if (answer !== undefined) return /^y(es)?$/i.test(answer.trim());
-  throw new FleetError("USAGE", "Expected --yes: standard input is no terminal, so nobody can be asked.", {
-    at: "--yes",
-    remedy: `flotilla runs delete --tenant ${tenant} --yes`,
-  });
 }

@@ -1,4 +1,4 @@
-/** `flotilla runs …`: look at runs, follow them, end them, resolve what nobody knows, delete them. */
+/** `flotilla runs …`: look at runs, stop them, settle what they wait for, carry them on, delete them. */
 import { type Command, Option } from "commander";
 import type { HandleResolution, RunHandle } from "../../producers/run-handle.ts";
 import { FleetError } from "../../protocol/errors.ts";
@@ -10,10 +10,10 @@ import { checkRunId, type JsonFlag, print, withRun } from "../one-run.ts";
 import { wholeNumber } from "../options.ts";
 import { collectRun, drawList, drawRun } from "../run-view.ts";
 import { tailRun } from "../tail.ts";
+import { addRunPauses } from "./pause.ts";
 import { addAgain } from "./runs-again.ts";
 import { addCancel } from "./runs-cancel.ts";
 import { addDelete } from "./runs-delete.ts";
-import { addRunPauses } from "./pause.ts";
 
 interface ListFlags extends JsonFlag {
   readonly status?: RunStatus;
@@ -32,7 +32,7 @@ interface ResolveFlags extends JsonFlag {
 type Exit = (code: number) => void;
 
 export function addRuns(program: Command, context: CliContext, exit: Exit): void {
-  const runs = program.command("runs").description("list, show, follow, end and delete runs");
+  const runs = program.command("runs").description("look at runs, stop them, settle what they wait for, carry them on, delete them");
   addLooking(runs, context, exit);
   addCancel(runs, context, exit);
   addRunPauses(runs, context);
@@ -93,12 +93,7 @@ function addResolve(runs: Command, context: CliContext): void {
 async function list(context: CliContext, { status, tenant, limit, before, json }: ListFlags): Promise<void> {
   if (before !== undefined) checkRunId(before, "--before");
   await withProducer(context, async (producer) => {
-    const found = await producer.list({
-      limit,
-      ...(status === undefined ? {} : { status }),
-      ...(tenant === undefined ? {} : { tenant }),
-      ...(before === undefined ? {} : { before }),
-    });
+    const found = await producer.list({ limit, status, tenant, before });
     if (json === true) for (const info of found) context.io.out(JSON.stringify(info));
     else if (found.length === 0) context.io.say("No runs. Submit one with: flotilla submit <agent> <input>");
     else for (const line of drawList(found, context.clock.nowMs())) context.io.out(line);
