@@ -6,6 +6,7 @@ import type { Retention } from "../protocol/retention.ts";
 import { LIVE_STATUSES } from "../protocol/run.ts";
 import type { RunStore } from "../protocol/run-store.ts";
 import { reach } from "./backend.ts";
+import { runPages } from "./run-pages.ts";
 
 const filterSchema = z.strictObject({
   /** The agent that has the run now. */
@@ -25,7 +26,6 @@ export interface CancelledMany {
   readonly alreadyFinal: number;
 }
 
-const RUNS_AT_ONCE = 200;
 /** A run may move from a state that was not looked at yet to one that was. */
 const PASSES = 3;
 
@@ -64,17 +64,8 @@ export async function countCancellable(store: RunStore, filter: CancelFilter): P
 /** The index knows tenants and states; the agent is read from the records of live runs. */
 async function* pagesOf(store: RunStore, { agent, tenant, status }: CancelFilter): AsyncGenerator<string[], void> {
   for (const wanted of status === undefined ? LIVE_STATUSES : [status]) {
-    for (let before: string | undefined; ; ) {
-      const query = {
-        status: wanted,
-        limit: RUNS_AT_ONCE,
-        ...(tenant === undefined ? {} : { tenant }),
-        ...(before === undefined ? {} : { before }),
-      };
-      const page = await reach(store.list(query));
+    for await (const page of runPages(store, { status: wanted, tenant })) {
       yield page.filter((run) => agent === undefined || run.agent === agent).map(({ runId }) => runId);
-      before = page.at(-1)?.runId;
-      if (page.length < RUNS_AT_ONCE) break;
     }
   }
 }

@@ -79,7 +79,7 @@ function decisionOf(approve: boolean, { by, reason, always, arguments: args }: A
   const [issue] = parsed.error.issues;
   throw new FleetError("INPUT_INVALID", `The decision is not valid: ${issue?.message ?? "no reason given"}.`, {
     at: issue?.path.join(".") ?? "decision",
-    remedy: `by has 1 to ${LIMITS.deciderChars} characters, reason at most ${LIMITS.reasonChars}`,
+    remedy: `by has 1 to ${LIMITS.personChars} characters, reason at most ${LIMITS.reasonChars}`,
   });
 }
 

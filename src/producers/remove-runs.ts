@@ -4,6 +4,7 @@ import { isFinal } from "../protocol/run.ts";
 import type { LiveText, RunStore } from "../protocol/run-store.ts";
 import type { RemovedRun, WakeQueue } from "../protocol/wake-queue.ts";
 import { reach } from "./backend.ts";
+import { conversationPages, runPages } from "./run-pages.ts";
 
 export interface RemoveDeps {
   readonly store: RunStore;
@@ -26,7 +27,7 @@ export interface TenantCount {
   readonly conversations: number;
 }
 
-const RUNS_AT_ONCE = 200;
+const CONVERSATIONS_AT_ONCE = 200;
 
 /**
  * Deletes a run that is over. Its idempotency key goes with it: the same key then makes a new run.
@@ -58,11 +59,11 @@ export async function removeRun(deps: RemoveDeps, runId: string): Promise<void> 
 export async function removeTenant(deps: RemoveDeps, tenant: string): Promise<TenantRemoval> {
   let removed = 0;
   let live = 0;
-  for await (const page of pagesOf(deps.store, tenant)) {
+  for await (const page of runPages(deps.store, { tenant })) {
     const gone: RemovedRun[] = [];
     const queues = new Set<string>();
-    for (const { runId, final } of page) {
-      const reply = final ? await removeFromStore(deps, runId) : { status: "live" as const };
+    for (const { runId, status } of page) {
+      const reply = isFinal(status) ? await removeFromStore(deps, runId) : { status: "live" as const };
       if (reply.status === "live") live += 1;
       if (reply.status !== "removed") continue;
       gone.push(reply.run);
@@ -80,40 +81,25 @@ async function removeConversations({ conversations }: RunStore, tenant: string):
   let removed = 0;
   // What is deleted stands on no later page: only those that are left are passed by.
   for (let before: string | undefined; ; ) {
-    const page = await reach(conversations.list({ tenant, limit: RUNS_AT_ONCE, ...(before === undefined ? {} : { before }) }));
+    const page = await reach(conversations.list({ tenant, limit: CONVERSATIONS_AT_ONCE, before }));
     for (const { id } of page) {
       const { status } = await reach(conversations.remove({ tenant, id }));
       if (status === "removed") removed += 1;
       if (status === "busy") before = id;
     }
-    if (page.length < RUNS_AT_ONCE) return removed;
+    if (page.length < CONVERSATIONS_AT_ONCE) return removed;
   }
 }
 
 export async function countTenant(store: RunStore, tenant: string): Promise<TenantCount> {
-  let [final, live] = [0, 0];
-  for await (const page of pagesOf(store, tenant)) {
-    for (const run of page) {
-      if (run.final) final += 1;
-      else live += 1;
-    }
+  let [final, live, conversations] = [0, 0, 0];
+  for await (const page of runPages(store, { tenant })) {
+    const over = page.filter(({ status }) => isFinal(status)).length;
+    final += over;
+    live += page.length - over;
   }
-  let conversations = 0;
-  for (let before: string | undefined; ; ) {
-    const page = await reach(store.conversations.list({ tenant, limit: RUNS_AT_ONCE, ...(before === undefined ? {} : { before }) }));
-    conversations += page.length;
-    before = page.at(-1)?.id;
-    if (page.length < RUNS_AT_ONCE) return { final, live, conversations };
-  }
-}
-
-async function* pagesOf(store: RunStore, tenant: string): AsyncGenerator<{ readonly runId: string; readonly final: boolean }[], void> {
-  for (let before: string | undefined; ; ) {
-    const page = await reach(store.list({ tenant, limit: RUNS_AT_ONCE, ...(before === undefined ? {} : { before }) }));
-    if (page.length > 0) yield page.map(({ runId, status }) => ({ runId, final: isFinal(status) }));
-    before = page.at(-1)?.runId;
-    if (page.length < RUNS_AT_ONCE) return;
-  }
+  for await (const page of conversationPages(store, tenant)) conversations += page.length;
+  return { final, live, conversations };
 }
 
 async function removeFromStore({ store, live }: RemoveDeps, runId: string) {

@@ -3,13 +3,13 @@ import type { FleetError } from "../protocol/errors.ts";
 import { isFleetError } from "../protocol/errors.ts";
 import type { FailureQuery, RunStore } from "../protocol/run-store.ts";
 import { isUnreachable, reach } from "./backend.ts";
+import { runPages } from "./run-pages.ts";
 
 export type Retried =
   | { readonly runId: string; readonly continuedAs: string }
   /** The others went on. */
   | { readonly runId: string; readonly error: FleetError };
 
-const RUNS_PER_PAGE = 100;
 /** Side by side: each reads its source and writes the new run. */
 const AT_ONCE = 10;
 
@@ -20,30 +20,11 @@ export async function* retryMany(
   query: FailureQuery & { readonly code: string },
 ): AsyncGenerator<Retried, void> {
   for (const { code, agent } of await reach(store.failures(query))) {
-    for await (const page of pagesOf(store, query.tenant, { code, agent })) {
+    for await (const page of runPages(store, { failure: { code, agent }, tenant: query.tenant })) {
       for (let from = 0; from < page.length; from += AT_ONCE) {
-        yield* await Promise.all(page.slice(from, from + AT_ONCE).map((runId) => retryOne(retry, runId)));
+        yield* await Promise.all(page.slice(from, from + AT_ONCE).map(({ runId }) => retryOne(retry, runId)));
       }
     }
-  }
-}
-
-async function* pagesOf(
-  store: RunStore,
-  tenant: string | undefined,
-  failure: { readonly code: string; readonly agent: string },
-): AsyncGenerator<string[], void> {
-  for (let before: string | undefined; ; ) {
-    const given = {
-      failure,
-      limit: RUNS_PER_PAGE,
-      ...(tenant === undefined ? {} : { tenant }),
-      ...(before === undefined ? {} : { before }),
-    };
-    const page = (await reach(store.list(given))).map(({ runId }) => runId);
-    yield page;
-    before = page.at(-1);
-    if (page.length < RUNS_PER_PAGE) return;
   }
 }
 

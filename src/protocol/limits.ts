@@ -24,18 +24,14 @@ export const LIMITS = {
   callIdChars: 200,
   /** Agents that had a run, as its record keeps them. */
   recentAgents: 32,
-  /** Why somebody paused a run, in characters. */
-  pauseReasonChars: 500,
-  /** The name of whoever paused. */
-  personChars: 128,
+  /** The name of whoever decided or paused, in characters. */
+  personChars: 256,
+  /** Why somebody decided as they did, or paused, in characters. */
+  reasonChars: 2_000,
   /** Agents and tenants that are paused at once. */
   pausesAtOnce: 1_000,
   /** Arguments of a call that waits for a person, and the schema they keep to, in characters. */
   approvalArgumentsChars: 32 * 1024,
-  /** The name of who decided, in characters. */
-  deciderChars: 256,
-  /** Why somebody decided as they did, in characters. */
-  reasonChars: 2_000,
   agentNameChars: 128,
   tenantChars: 128,
   idempotencyKeyChars: 256,

@@ -9,7 +9,7 @@ import type { FinalStatus, Pause, RunStatus } from "./run.ts";
 export const pauseNoteSchema = z.strictObject({
   /** Who pauses. */
   by: z.string().min(1).max(LIMITS.personChars),
-  reason: z.string().min(1).max(LIMITS.pauseReasonChars).optional(),
+  reason: z.string().min(1).max(LIMITS.reasonChars).optional(),
 });
 export type PauseNote = Readonly<z.infer<typeof pauseNoteSchema>>;
 

@@ -93,7 +93,7 @@ export interface ApprovalRequest extends Approval {
 export const decisionSchema = z.strictObject({
   approve: z.boolean(),
   /** Who decides. */
-  by: z.string().min(1).max(LIMITS.deciderChars).optional(),
+  by: z.string().min(1).max(LIMITS.personChars).optional(),
   /** Why. The model is told it where the call is rejected. */
   reason: z.string().max(LIMITS.reasonChars).optional(),
   /** Approved with these arguments, as JSON text, in place of the model's. */

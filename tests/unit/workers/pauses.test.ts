@@ -4,7 +4,7 @@ import { functionCall, ScriptedModel } from "@openai/agents/testing";
 import { expect, test } from "vitest";
 import { z } from "zod";
 import { handleIncident } from "../../../examples/stopping/incident.ts";
-import { createFleet, toolPolicy } from "../../../src/index.ts";
+import { createFleet, LIMITS, toolPolicy } from "../../../src/index.ts";
 import { createRunProducer } from "../../../src/producers/run-producer.ts";
 import { reconcile } from "../../../src/workers/reconciler.ts";
 import { createMemoryLiveText } from "../../../src/testing/memory-live-text.ts";
@@ -178,7 +178,10 @@ test("what is not a scope, a note or a filter is refused with its place", async 
   const wrong = { code: "INPUT_INVALID" };
   await expect(fleet.pause({ agent: "a", tenant: "b" }, ann)).rejects.toMatchObject(wrong);
   await expect(fleet.pause({ agent: "a" }, { by: "" })).rejects.toMatchObject({ ...wrong, at: "by" });
-  await expect(fleet.pause({ agent: "a" }, { by: "x", reason: "y".repeat(501) })).rejects.toMatchObject({ ...wrong, at: "reason" });
+  await expect(fleet.pause({ agent: "a" }, { by: "x", reason: "y".repeat(LIMITS.reasonChars + 1) })).rejects.toMatchObject({
+    ...wrong,
+    at: "reason",
+  });
   await expect(fleet.cancelMany({})).rejects.toMatchObject({ ...wrong, at: "filter" });
   await expect(fleet.cancelMany({ status: "failed" as never })).rejects.toMatchObject({ ...wrong, at: "status" });
   for (let index = 0; index < 1_000; index += 1) await fleet.store.pauseScope({ tenant: `t${index}` }, ann);
