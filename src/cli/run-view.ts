@@ -1,7 +1,7 @@
 /** A run, drawn for people: its record, its way, and what waits for a decision. */
 import type { RunHandle, RunStatusReport } from "../producers/run-handle.ts";
 import type { RunEvent } from "../protocol/events.ts";
-import { isFinal, type Pause, type RunInfo } from "../protocol/run.ts";
+import { type Approval, isFinal, type Pause, type RunInfo } from "../protocol/run.ts";
 import type { RunStore } from "../protocol/run-store.ts";
 import { describePause, drawWay, formatSpent } from "./event-lines.ts";
 import { formatMs, oneLine, plural, printable, table } from "./io.ts";
@@ -90,7 +90,7 @@ function drawLine({ origin, tools, model, continuedAs, children = [] }: RunInfo)
 
 function drawOpen(run: RunInfo): string[] {
   const approvals = run.approvals.flatMap((call) => [
-    `waits for a person: ${call.tool}(${oneLine(call.arguments, 200)})`,
+    `waits for a person: ${call.tool}(${oneLine(call.arguments, 200)})${drawDeadline(call)}`,
     `  flotilla approvals approve ${run.runId} ${call.callId}`,
     `  flotilla approvals reject ${run.runId} ${call.callId}`,
   ]);
@@ -115,6 +115,11 @@ function drawOpen(run: RunInfo): string[] {
   const lines = [...approvals, ...unknown, ...diverged, ...loops, ...behind];
   return lines.length === 0 ? [] : ["", ...lines];
 }
+
+const drawDeadline = ({ deadlineAtMs, onTimeout }: Approval): string =>
+  deadlineAtMs === undefined
+    ? ""
+    : `, until ${new Date(deadlineAtMs).toISOString()}; then ${onTimeout === "fail" ? "the run fails" : "it is rejected"}`;
 
 function stateOf({ status, suspension, pause, continuedAs }: RunInfo): string {
   if (continuedAs !== undefined) return `${status} (retried)`;
