@@ -17,12 +17,10 @@ import { parseModelEnv } from "./models/env.ts";
 import { patientProvider } from "./models/patience.ts";
 import { createModelProvider, type ModelProviderOptions } from "./models/provider.ts";
 import { createBullWakeQueue } from "./producers/bull-wake-queue.ts";
-import type { Conversations } from "./producers/conversations.ts";
-import { createRunProducer, type RunProducer, type RunRequest, type Submitted } from "./producers/run-producer.ts";
-import type { ApprovalPage, ApprovalQuery } from "./producers/list-approvals.ts";
-import type { RunHandle } from "./producers/run-handle.ts";
+import { lazyProducer } from "./producers/lazy-producer.ts";
+import { createRunProducer, type RunProducer } from "./producers/run-producer.ts";
 import type { SubmitOptions } from "./producers/submission.ts";
-import type { AgentName, InputOf, RunInput } from "./producers/types.ts";
+import type { RunInput } from "./producers/types.ts";
 import { FleetError } from "./protocol/errors.ts";
 import { parseRetention, type Retention, type RetentionOptions } from "./protocol/retention.ts";
 import type { LiveText, RunStore } from "./protocol/run-store.ts";
@@ -65,18 +63,21 @@ export interface FleetOptions<M extends AgentMap = AgentMap> extends Pick<ModelP
   readonly context?: MakeContext;
   /** Says which decisions on tool calls count; asked in the worker, wherever the decision came from. Default: every decision. */
   readonly approvers?: Approvers;
+  /** Called in the worker; what they do or throw never changes a run. */
   readonly hooks?: FleetHooks;
-  /** Defaults of each submit. */
+  /** Defaults of each submit. `retentionMs`: how long a run stays readable after its end, where `retention` does not say. */
   readonly defaults?: Pick<SubmitOptions, "tenant" | "priority" | "deadlineMs" | "maxHops"> & { readonly retentionMs?: number };
   /** What becomes of conversations that grow too long for a model. Default: nothing, up to their limit. */
   readonly conversation?: ConversationPolicy;
-  /** How long runs stay readable after their end, by how they ended. Default `defaults.retentionMs`, or 7 days. */
+  /** How long runs stay readable after their end, by how they ended, in milliseconds. Default `defaults.retentionMs`, or 7 days. */
   readonly retention?: RetentionOptions;
   /** Seals what users put into runs before it goes to Redis. Default: nothing is sealed. */
   readonly codec?: PayloadCodec;
   /** Where keys and addresses of model providers are read. Default: the process' environment. */
   readonly env?: Readonly<Record<string, string | undefined>>;
+  /** Where workers write. Default: nowhere. */
   readonly log?: Log;
+  /** For tests. Default: the machine's. */
   readonly clock?: Clock;
 }
 
@@ -89,22 +90,12 @@ export type FleetWorkerOptions = Partial<WorkerOptions> & {
   readonly env?: FleetOptions["env"];
 };
 
-export interface Fleet<M extends AgentMap = AgentMap> extends AsyncDisposable {
+/** Submits and looks after runs as a producer does, and works on them. */
+export interface Fleet<M extends AgentMap = AgentMap> extends RunProducer<AgentsIn<M>>, AsyncDisposable {
   /** For types only: what `createProducer<typeof fleet>` reads. */
   readonly "~agents"?: AgentsIn<M>;
   readonly catalog: Catalog;
   readonly options: FleetOptions<M>;
-  submit<Name extends AgentName<AgentsIn<M>>>(
-    agent: Name,
-    input: InputOf<AgentsIn<M>, Name>,
-    options?: SubmitOptions,
-  ): Promise<RunHandle<AgentsIn<M>>>;
-  submitMany(requests: Iterable<RunRequest<AgentsIn<M>>> | AsyncIterable<RunRequest<AgentsIn<M>>>): AsyncIterable<Submitted<AgentsIn<M>>>;
-  readonly conversations: Conversations;
-  /** Attaches to a run by its id. */
-  run(id: string): RunHandle<AgentsIn<M>>;
-  /** What waits for a person's decision. */
-  approvals(query?: ApprovalQuery): Promise<ApprovalPage>;
   /** Starts taking work in this process. @throws FleetError for a Redis, a model or an option that will not do. */
   worker(options?: FleetWorkerOptions): Promise<FleetWorker>;
   close(): Promise<void>;
@@ -122,15 +113,12 @@ export function createFleet<const M extends AgentMap>(options: FleetOptions<M>):
     return opened.producer;
   };
   return {
-    catalog,
-    options,
-    submit: (agent, input, submitOptions) => producer().submit(agent, input, submitOptions),
-    submitMany: (requests) => producer().submitMany(requests),
+    ...lazyProducer(producer),
     get conversations() {
       return producer().conversations;
     },
-    run: (id) => producer().run(id),
-    approvals: (query) => producer().approvals(query),
+    catalog,
+    options,
     async worker(workerOptions = {}) {
       const worker = await openWorker(options, workerOptions, catalog, clock);
       workers.add(worker);

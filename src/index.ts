@@ -3,13 +3,14 @@
 // The fleet
 export { type AgentsIn, createFleet, type Fleet, type FleetOptions, type FleetWorkerOptions } from "./fleet.ts";
 export type { Compaction, ConversationPolicy } from "./agents/compaction.ts";
-export type { AgentLimits, AgentMap, AgentOptions, GuardrailScope } from "./agents/catalog.ts";
+export type { AgentLimits, AgentMap, AgentOptions, GuardrailScope, OnVersionChange } from "./agents/catalog.ts";
 export type { Approvers, DecisionToCheck } from "./agents/hop-decisions.ts";
 export { remoteAgent } from "./agents/derived-agent.ts";
 export { payloadCodec, type PayloadCodec, type PayloadCodecOptions } from "./codec/payload-codec.ts";
 export type { RetentionOptions } from "./protocol/retention.ts";
 export type { FleetHooks } from "./workers/announce-approvals.ts";
 export type { FleetWorker } from "./workers/fleet-worker.ts";
+export type { MakeContext } from "./workers/process-wake.ts";
 export type { ModelPrice, PriceTable } from "./models/prices.ts";
 export type { ModelCredentials, ResolveCredentials } from "./models/provider.ts";
 export { type ModelServer, openAICompatible, type OpenAICompatibleOptions } from "./models/servers.ts";
@@ -26,13 +27,30 @@ export type { Conversations } from "./producers/conversations.ts";
 export type { ConversationInfo, ConversationTurn } from "./protocol/conversation.ts";
 
 // Runs
-export { RunError, type HandleResolution, type RunHandle, type RunStatusReport, type WaitOptions } from "./producers/run-handle.ts";
+export {
+  RunError,
+  type HandleResolution,
+  type Resumed,
+  type RunHandle,
+  type RunStatusReport,
+  type WaitOptions,
+} from "./producers/run-handle.ts";
 export type { FollowOptions } from "./producers/follow.ts";
+export type { CostQuery, CostReport, CostRow, Costs } from "./producers/costs.ts";
+export type { Latencies, StatsQuery, StatsReport, StatsRow } from "./producers/stats.ts";
+export type { TotalsDimension } from "./producers/totals.ts";
 export type { ApproveOptions, RejectOptions } from "./producers/decide.ts";
 export type { ApprovalPage, ApprovalQuery } from "./producers/list-approvals.ts";
-export type { RunRequest, Submitted } from "./producers/run-producer.ts";
+export type { CancelFilter, CancelledMany } from "./producers/cancel-many.ts";
+export type { ScopePaused, ScopeResumed } from "./producers/pause-scopes.ts";
+export type { TenantCount, TenantRemoval } from "./producers/remove-runs.ts";
+export type { Retried } from "./producers/retry-many.ts";
+export type { RunProducer, RunRequest, Submitted } from "./producers/run-producer.ts";
 export type { ForkOptions, ReplayOptions, RetryOptions } from "./producers/second-chances.ts";
 export type { InputOf, RunInput } from "./producers/types.ts";
+export type { ToolMode } from "./protocol/origin.ts";
+export type { PauseNote, PauseScope, ScopePause } from "./protocol/pause.ts";
+export type { FailureGroup, FailureQuery, ListQuery } from "./protocol/run-store.ts";
 export type { InputSchema } from "./protocol/structured-input.ts";
 export type { SubmitOptions } from "./producers/submission.ts";
 export type { FollowedEvent, LiveEvent, RunEvent } from "./protocol/events.ts";

@@ -7,39 +7,54 @@ import { type Clock, inTime, systemClock } from "./clock.ts";
 import { NO_KEYS, type PayloadCodec } from "./codec/payload-codec.ts";
 import { createSealedLiveText } from "./codec/sealed-live-text.ts";
 import { createSealedRunStore } from "./codec/sealed-run-store.ts";
-import { reach } from "./producers/backend.ts";
 import { createBullWakeQueue } from "./producers/bull-wake-queue.ts";
 import { createRunProducer, type RunProducer, type RunProducerDeps } from "./producers/run-producer.ts";
 import type { AgentsOf } from "./producers/types.ts";
 import { FleetError } from "./protocol/errors.ts";
 import { parseRetention, type RetentionOptions } from "./protocol/retention.ts";
-import type { RunInfo } from "./protocol/run.ts";
-import type { ListQuery, RunStore } from "./protocol/run-store.ts";
+import type { RunStore } from "./protocol/run-store.ts";
 import { connectRedis } from "./redis/connection.ts";
 import { DEFAULT_PREFIX } from "./redis/keys.ts";
-
 import { createRedisLiveText } from "./redis/redis-live-text.ts";
 import { createRedisRunStore } from "./redis/redis-run-store.ts";
 
+export { payloadCodec, type PayloadCodec, type PayloadCodecOptions } from "./codec/payload-codec.ts";
+export type { CancelFilter, CancelledMany } from "./producers/cancel-many.ts";
 export type { Conversations } from "./producers/conversations.ts";
 export type { CostQuery, CostReport, CostRow, Costs } from "./producers/costs.ts";
 export type { Latencies, StatsQuery, StatsReport, StatsRow } from "./producers/stats.ts";
 export type { TotalsDimension } from "./producers/totals.ts";
-export { RunError } from "./producers/run-handle.ts";
-export type { HandleResolution, RunHandle, RunStatusReport, WaitOptions } from "./producers/run-handle.ts";
 export type { ApproveOptions, RejectOptions } from "./producers/decide.ts";
+export type { FollowOptions } from "./producers/follow.ts";
 export type { ApprovalPage, ApprovalQuery } from "./producers/list-approvals.ts";
-export type { RunProducer, RunRequest, Submitted } from "./producers/run-producer.ts";
-export type { FailureGroup, FailureQuery } from "./protocol/run-store.ts";
+export type { ScopePaused, ScopeResumed } from "./producers/pause-scopes.ts";
+export type { TenantCount, TenantRemoval } from "./producers/remove-runs.ts";
 export type { Retried } from "./producers/retry-many.ts";
+export { RunError } from "./producers/run-handle.ts";
+export type { HandleResolution, Resumed, RunHandle, RunStatusReport, WaitOptions } from "./producers/run-handle.ts";
+export type { RunProducer, RunRequest, Submitted } from "./producers/run-producer.ts";
 export type { ForkOptions, ReplayOptions, RetryOptions } from "./producers/second-chances.ts";
 export type { SubmitOptions } from "./producers/submission.ts";
 export type { AgentsOf, FleetOutput, FleetResult, FleetTypes, InputOf, RunInput } from "./producers/types.ts";
-export { payloadCodec, type PayloadCodec, type PayloadCodecOptions } from "./codec/payload-codec.ts";
-export type { RetentionOptions } from "./protocol/retention.ts";
-export { FleetError };
+export type { ConversationInfo, ConversationTurn } from "./protocol/conversation.ts";
 export type { FollowedEvent } from "./protocol/events.ts";
-export type { Approval, ApprovalRequest, Decided, RunInfo, RunResult } from "./protocol/run.ts";
+export type { ToolMode } from "./protocol/origin.ts";
+export type { PauseNote, PauseScope, ScopePause } from "./protocol/pause.ts";
+export type { RetentionOptions } from "./protocol/retention.ts";
+export type {
+  Approval,
+  ApprovalRequest,
+  Decided,
+  RunErrorInfo,
+  RunInfo,
+  RunResult,
+  RunStatus,
+  Suspension,
+  TrippedGuardrail,
+  Usage,
+} from "./protocol/run.ts";
+export type { FailureGroup, FailureQuery, ListQuery } from "./protocol/run-store.ts";
+export { FleetError };
 
 export interface ProducerOptions {
   /** `redis://…`, or a connection of yours, which stays yours to close. Undefined or empty is an error: there is no default address. */
@@ -55,8 +70,6 @@ export interface ProducerOptions {
 }
 
 export interface Producer<F = unknown> extends RunProducer<AgentsOf<F>>, AsyncDisposable {
-  /** Runs, newest first. */
-  list(query: ListQuery): Promise<RunInfo[]>;
   /** The port below, for what this surface does not offer. */
   readonly store: RunStore;
   close(): Promise<void>;
@@ -95,5 +108,5 @@ export function createProducer<F = unknown>({
     await inTime(clock, store.close(), CLOSE_MS);
     if (typeof given === "string") redis.disconnect();
   };
-  return { ...producer, store, list: (query) => reach(store.list(query)), close, [Symbol.asyncDispose]: close };
+  return { ...producer, store, close, [Symbol.asyncDispose]: close };
 }

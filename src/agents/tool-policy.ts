@@ -29,7 +29,7 @@ export interface ToolPolicy {
   /** `allowed`: calls with the same arguments again and again are what the tool is for, such as asking whether something is ready. */
   readonly repeats?: "allowed";
   /**
-   * For a tool with `needsApproval`: how long a person has, and what follows when nobody decided. `reject`: the model is told so and goes on.
+   * For a tool with `needsApproval`: how long a person has, in milliseconds from when the question was stored, and what follows when nobody decided. `reject`: the model is told so and goes on.
    * `fail`: the run ends with APPROVAL_TIMED_OUT. Without it the call waits as long as the run lives.
    */
   readonly approval?: { readonly withinMs: number; readonly onTimeout: "reject" | "fail" };

@@ -31,13 +31,17 @@ export interface RunDeps {
   readonly accept: (draft: Draft) => Promise<string>;
 }
 
-/** A person's word on a call whose effect is unknown. `ran` carries what the tool had answered. */
+/** A person's word on what nobody can tell from the record. */
 export type HandleResolution =
+  /** Of a call whose effect is unknown: it happened, and the tool had answered this. */
   | { readonly type: "ran"; readonly result: unknown }
+  /** Of such a call: it did not happen, and runs now. */
   | { readonly type: "not-run" }
+  /** Of anything: the run ends as failed. */
   | { readonly type: "fail" }
-  /** Of a loop: go on. */
+  /** Of a loop: go on; the count begins anew. */
   | { readonly type: "continue" }
+  /** Of a diverged replay: forget the hop's journal and start the hop again. It is paid again, and its tools may run again. */
   | { readonly type: "resample" };
 
 export interface WaitOptions {
@@ -53,6 +57,7 @@ export interface RunStatusReport extends RunInfo {
 
 export interface RunHandle<A extends FleetTypes = FleetTypes> {
   readonly id: string;
+  /** The record as it is now. @throws FleetError RUN_UNKNOWN, RUN_EXPIRED, BACKEND_UNREACHABLE, as every method here. */
   status(): Promise<RunStatusReport>;
   /** Durable events with live text between them, until the final one. Continue with `after: event.cursor`. */
   events(options?: FollowOptions): AsyncIterable<FollowedEvent>;
@@ -62,16 +67,17 @@ export interface RunHandle<A extends FleetTypes = FleetTypes> {
   result(options?: WaitOptions): Promise<FleetResult<A>>;
   /** The completed run's output. @throws RunError when it ended otherwise. */
   output(options?: WaitOptions): Promise<FleetOutput<A>>;
+  /** Ends the run as `cancelled`. `requested`: it is running, was told, and ends soon. Asking twice changes nothing. */
   cancel(): Promise<Exclude<CancelReply, { status: "unknown" }>>;
-  /** Holds the run back: what is running finishes its present step. Its deadline goes on. @throws FleetError INPUT_INVALID, RUN_UNKNOWN. */
+  /** Holds the run back: what is running finishes its present step. Its deadline goes on. @throws FleetError INPUT_INVALID. */
   pause(note: PauseNote): Promise<Exclude<PauseReply, { status: "unknown" }>>;
-  /** Takes the run's own pause back. @throws FleetError RUN_UNKNOWN. */
+  /** Takes the run's own pause back. */
   resume(): Promise<Resumed>;
-  /** Says what became of a call whose effect is unknown; without a call, of a diverged replay or a loop. */
+  /** Says what became of a call whose effect is unknown; without a call, of a diverged replay or a loop. @throws FleetError DECISION_NOT_OPEN, INPUT_TOO_LARGE. */
   resolve(callId: string | undefined, resolution: HandleResolution): Promise<void>;
-  /** Lets a waiting tool call run, with `arguments` in place of the model's where given. @throws FleetError DECISION_NOT_OPEN, INPUT_INVALID, … */
+  /** Lets a waiting tool call run, with `arguments` in place of the model's where given. @throws FleetError DECISION_NOT_OPEN, INPUT_INVALID, INPUT_TOO_LARGE. */
   approve(callId: string, options?: ApproveOptions): Promise<void>;
-  /** Refuses a waiting tool call; the model is told the reason. @throws FleetError as `approve` */
+  /** Refuses a waiting tool call; the model is told the reason. @throws FleetError as `approve`. */
   reject(callId: string, options?: RejectOptions): Promise<void>;
   /**
    * Carries a run on that ended without an output, from the hop that failed: what that hop paid for is kept. A run is carried on once: again

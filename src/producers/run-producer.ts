@@ -9,7 +9,8 @@ import type { WakeJob } from "../protocol/job.ts";
 import { LIMITS } from "../protocol/limits.ts";
 import type { PauseNote, PauseScope, ScopePause } from "../protocol/pause.ts";
 import type { Retention } from "../protocol/retention.ts";
-import type { FailureGroup, FailureQuery, LiveText, RunStore } from "../protocol/run-store.ts";
+import type { RunInfo } from "../protocol/run.ts";
+import type { FailureGroup, FailureQuery, ListQuery, LiveText, RunStore } from "../protocol/run-store.ts";
 import type { InputSchema } from "../protocol/structured-input.ts";
 import type { Submission, SubmitReply } from "../protocol/submission.ts";
 import type { WakeQueue } from "../protocol/wake-queue.ts";
@@ -73,6 +74,8 @@ export interface RunProducer<A extends FleetTypes = FleetTypes> {
   submitMany(requests: Iterable<RunRequest<A>> | AsyncIterable<RunRequest<A>>): AsyncIterable<Submitted<A>>;
   /** Attaches to a run by its id, without asking whether it is there. */
   run(id: string): RunHandle<A>;
+  /** Runs, newest first. */
+  list(query: ListQuery): Promise<RunInfo[]>;
   /** What waits for a person's decision, from an index of such runs. */
   approvals(query?: ApprovalQuery): Promise<ApprovalPage>;
   /** Deletes a run that is over, with all that is kept of it. @throws FleetError RUN_UNKNOWN, RUN_LIVE, BACKEND_UNREACHABLE. */
@@ -155,6 +158,7 @@ export function createRunProducer<A extends FleetTypes = FleetTypes>(deps: RunPr
   return {
     conversations: createConversations(store, defaults.tenant),
     run,
+    list: (query) => reach(store.list(within(query))),
     approvals: (query = {}) => listApprovals(store, within(query)),
     remove: (id) => removeRun(deps, id),
     removeTenant: (tenant) => removeTenant(deps, tenant),

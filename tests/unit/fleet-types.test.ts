@@ -1,6 +1,6 @@
 /** What the compiler must refuse. `tsc` fails when a line marked below compiles after all. */
 import { Agent } from "@openai/agents";
-import { expectTypeOf, test } from "vitest";
+import { expect, expectTypeOf, test } from "vitest";
 import { z } from "zod";
 import { type AgentOptions, createFleet } from "../../src/index.ts";
 import type { RunProducer } from "../../src/producers/run-producer.ts";
@@ -77,4 +77,11 @@ test("an unknown agent does not compile, for the fleet and for a producer of its
   };
   expectTypeOf(never).toBeFunction();
   expectTypeOf(neither).toBeFunction();
+});
+
+test("a fleet looks after runs as a producer of its type does, and opens nothing before it is asked", () => {
+  expectTypeOf<typeof fleet>().toExtend<RunProducer<AgentsOf<typeof fleet>>>();
+  const unreachable = createFleet({ agents: { writer }, env: {} });
+  expect(() => unreachable.pauses()).toThrow(expect.objectContaining({ code: "REDIS_MISSING" }));
+  expect(() => unreachable.conversations).toThrow(expect.objectContaining({ code: "REDIS_MISSING" }));
 });

@@ -27,6 +27,7 @@ test("I11: cancelling many, failures and their retries stay with the producer's 
   const { fleet, bound } = setup();
   const [own, other] = [await fleet.submit("a", "go", { tenant: "acme" }), await fleet.submit("a", "go", { tenant: "other" })];
   await fleet.settle();
+  expect((await bound.list({ limit: 9 })).map(({ runId }) => runId)).toEqual([own.id]);
   expect(await bound.failures()).toMatchObject([{ count: 1, newest: own.id }]);
   expect(await bound.failures({ tenant: "other" })).toMatchObject([{ count: 1, newest: other.id }]);
   const answers = [];
