@@ -40,14 +40,24 @@ const POLICY = Symbol.for("flotilla.toolPolicy");
 
 /** A copy of `tool` that carries the policy, beside what it carried before; the given tool stays untouched. @throws FleetError AGENT_INVALID */
 export function toolPolicy<T extends { readonly type: "function"; readonly [POLICY]?: ToolPolicy }>(tool: T, policy: ToolPolicy): T {
-  const withinMs = policy.approval?.withinMs;
-  if (withinMs !== undefined && (!Number.isSafeInteger(withinMs) || withinMs < 1)) {
+  if (policy.approval !== undefined) checkDeadline(policy.approval);
+  return { ...tool, [POLICY]: { ...tool[POLICY], ...policy } };
+}
+
+function checkDeadline({ withinMs, onTimeout }: NonNullable<ToolPolicy["approval"]>): void {
+  const remedy = "leave `approval` out for a call that may wait as long as its run lives";
+  if (!Number.isSafeInteger(withinMs) || withinMs < 1) {
     throw new FleetError("AGENT_INVALID", `Expected approval.withinMs to be whole milliseconds above 0; got ${withinMs}.`, {
       at: "toolPolicy",
-      remedy: "leave `approval` out for a call that may wait as long as its run lives",
+      remedy,
     });
   }
-  return { ...tool, [POLICY]: { ...tool[POLICY], ...policy } };
+  if (onTimeout !== "reject" && onTimeout !== "fail") {
+    throw new FleetError("AGENT_INVALID", `Expected approval.onTimeout to be "reject" or "fail"; got ${JSON.stringify(onTimeout)}.`, {
+      at: "toolPolicy",
+      remedy,
+    });
+  }
 }
 
 export function policyOf(tool: FunctionTool): ToolPolicy {
