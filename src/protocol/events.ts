@@ -7,7 +7,7 @@ import { FleetError } from "./errors.ts";
 import { jsonSchema } from "./json.ts";
 import { originSchema } from "./origin.ts";
 import { callReceiptSchema } from "./receipt.ts";
-import { approvalSchema, loopSchema, pauseSchema, runErrorSchema, suspensionSchema, usageSchema } from "./run.ts";
+import { approvalSchema, decisionMembers, loopSchema, pauseSchema, runErrorSchema, suspensionSchema, usageSchema } from "./run.ts";
 
 const at = { atMs: z.int(), hop: z.int().min(0), agent: z.string() };
 
@@ -77,13 +77,7 @@ export const runEventSchema = z.discriminatedUnion("type", [
     ...at,
     callId: z.string(),
     tool: z.string(),
-    approve: z.boolean(),
-    by: z.string().optional(),
-    reason: z.string().optional(),
-    /** The arguments the call runs with, where they are not the model's. */
-    arguments: z.string().optional(),
-    always: z.literal(true).optional(),
-    timedOut: z.literal(true).optional(),
+    ...decisionMembers,
     standing: z.string().optional(),
   }),
   /** A worker did not accept the decision: the call waits again. */

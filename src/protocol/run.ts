@@ -103,6 +103,18 @@ export const decisionSchema = z.strictObject({
 });
 export type Decision = z.infer<typeof decisionSchema>;
 
+/** What a decision says, in the record and in events: sealed texts are longer than those that a person may write. */
+export const decisionMembers = {
+  approve: z.boolean(),
+  by: z.string().optional(),
+  reason: z.string().optional(),
+  /** The arguments the call runs with, where they are not the model's. */
+  arguments: z.string().optional(),
+  always: z.literal(true).optional(),
+  /** Nobody decided in time: the tool's policy did. */
+  timedOut: z.literal(true).optional(),
+};
+
 /** A decision as it is kept with the run, write-once. */
 export const decidedSchema = z.strictObject({
   callId: z.string(),
@@ -112,13 +124,7 @@ export const decidedSchema = z.strictObject({
   /** When the call was put to people, and when it was decided. */
   requestedAtMs: z.int().optional(),
   atMs: z.int(),
-  approve: z.boolean(),
-  by: z.string().optional(),
-  reason: z.string().optional(),
-  arguments: z.string().optional(),
-  always: z.literal(true).optional(),
-  /** Nobody decided in time: the tool's policy did. */
-  timedOut: z.literal(true).optional(),
+  ...decisionMembers,
   /** A worker did not accept it, and the call waits again: who said it may not decide this, or the arguments are not the tool's. */
   refused: z.strictObject({ atMs: z.int(), why: z.string() }).optional(),
 });
