@@ -79,6 +79,10 @@ test("the command line pauses, resumes and cancels runs, many of them only when 
   expect(await cli("runs", "resume", one.id)).toMatchObject({ code: 0, out: `${one.id} resumed` });
   expect(await cli("runs", "resume", one.id)).toMatchObject({ code: 0, out: `${one.id} not-paused` });
   expect(await cli("pause", "--tenant", "a", "--agent", "b")).toMatchObject({ code: 2, talk: expect.stringContaining("USAGE") });
+  expect(await cli("pause", "--agent", "mistyped")).toMatchObject({
+    code: 0,
+    talk: expect.stringMatching(/^No worker ever announced agent mistyped; known are: /),
+  });
   await producer.submit("a", "go", { tenant: "acme" });
   const spared = await producer.submit("a", "go", { tenant: "other" });
   const unasked = await cli("runs", "cancel", "--agent", "a", "--tenant", "acme");

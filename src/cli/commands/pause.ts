@@ -1,5 +1,6 @@
 /** `flotilla pause` and `resume` for agents and tenants, and `flotilla runs pause` and `resume` for one run. */
 import type { Command } from "commander";
+import type { Producer } from "../../producer.ts";
 import { FleetError } from "../../protocol/errors.ts";
 import type { PauseNote, PauseScope } from "../../protocol/pause.ts";
 import { withProducer } from "../connect.ts";
@@ -69,9 +70,21 @@ export function addResume(program: Command, context: CliContext): void {
 
 async function pauseScope(context: CliContext, flags: NoteFlags & ScopeFlags): Promise<void> {
   const scope = scopeOf(flags, "pause");
-  const reply = await withProducer(context, (producer) => producer.pause(scope, noteOf(context, flags)));
+  const reply = await withProducer(context, async (producer) => {
+    if ("agent" in scope) await warnOfStranger(context, producer, scope.agent);
+    return producer.pause(scope, noteOf(context, flags));
+  });
   const words = reply.status === "paused" ? "paused" : `was already ${describePause(reply.pause)}`;
   context.io.out(flags.json === true ? JSON.stringify({ ...scope, ...reply }) : `${nameOf(scope)} ${words}`);
+}
+
+/** A name that was mistyped holds nothing back, and nobody would notice. */
+async function warnOfStranger({ io }: CliContext, { store }: Producer, agent: string): Promise<void> {
+  const known = (await store.agents()).map(({ name }) => name);
+  if (known.includes(agent)) return;
+  io.say(
+    `No worker ever announced agent ${oneLine(agent, 64)}; known are: ${known.length === 0 ? "none" : oneLine(known.join(", "), 400)}.`,
+  );
 }
 
 async function list(context: CliContext, { json }: JsonFlag): Promise<void> {
