@@ -36,7 +36,7 @@ async function deployedUnder(bundle: Bundle, env: Readonly<Record<string, string
   return run;
 }
 
-test("versions: with `fail` a hop that began under another version ends with both named; a fork carries it on under the new one", {
+test("versions: under the policy fail, a hop that began under another version ends with both named; a fork carries it on under the new one", {
   tags: ["processes", "slow"],
 }, async () => {
   await using bundle = await setup(reply);
@@ -52,7 +52,7 @@ test("versions: with `fail` a hop that began under another version ends with bot
   expect(bundle.provider.calls).toHaveLength(2);
 });
 
-test("versions: with `continue` a version that asks the same goes on, and one that asks otherwise suspends the run until a person resolves it", {
+test("versions: under the policy continue, a version that asks the same goes on, and one that asks otherwise suspends the run until a person resolves it", {
   tags: ["processes", "slow"],
 }, async () => {
   await using bundle = await setup(reply);
