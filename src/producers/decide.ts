@@ -28,9 +28,14 @@ export interface ApproveOptions extends RejectOptions {
   readonly arguments?: Readonly<Record<string, unknown>> | undefined;
 }
 
-export interface DecideDeps {
+export interface SettleDeps {
   readonly store: RunStore;
   readonly queue: WakeQueue;
+}
+
+export interface DecideDeps extends SettleDeps {
+  /** Whose runs are decided on where the decision names no tenant. Default: anybody's. */
+  readonly tenant?: string | undefined;
 }
 
 /** @throws FleetError INPUT_INVALID, INPUT_TOO_LARGE, DECISION_NOT_OPEN, RUN_UNKNOWN, RUN_EXPIRED */
@@ -42,7 +47,7 @@ export async function decideCall(
   options: ApproveOptions,
 ): Promise<void> {
   const decision = decisionOf(approve, options);
-  const tenant = tenantOf(options);
+  const tenant = tenantOf(options) ?? deps.tenant;
   if (decision.arguments !== undefined) await checkEdit(deps.store, runId, callId, decision.arguments, tenant);
   const command = { id: randomUUID(), decision, ...(tenant === undefined ? {} : { tenant }) };
   await settleReply(deps, runId, deps.store.decide(runId, callId, command), { callId, tenant });
@@ -50,7 +55,7 @@ export async function decideCall(
 
 /** Offers the wake that a person's word made; says in an error why it could not be taken. */
 export async function settleReply(
-  { store, queue }: DecideDeps,
+  { store, queue }: SettleDeps,
   runId: string,
   reply: Promise<ResolveReply>,
   about: { readonly callId?: string | undefined; readonly tenant?: string | undefined } = {},

@@ -26,6 +26,8 @@ export interface RunDeps {
   readonly clock: Clock;
   /** How long a run that is ended from here stays readable. */
   readonly retentionMs: Retention;
+  /** The producer's own tenant: its decisions stay with it unless they name another. */
+  readonly tenant: string | undefined;
   readonly secondChances: SecondChances;
   /** Submits what a second chance made; resolves with the run's id. */
   readonly accept: (draft: Draft) => Promise<string>;

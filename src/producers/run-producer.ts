@@ -122,7 +122,7 @@ export function createRunProducer<A extends FleetTypes = FleetTypes>(deps: RunPr
     await offer(wakeNow(reply, submission));
     return id;
   };
-  const runDeps: RunDeps = { store, live: deps.live, queue, clock, retentionMs, secondChances, accept };
+  const runDeps: RunDeps = { store, live: deps.live, queue, clock, retentionMs, tenant: defaults.tenant, secondChances, accept };
   // A producer of one tenant reaches no other's runs unless that one is named (I11).
   const within = <Q extends { readonly tenant?: string | undefined }>(query: Q): Q =>
     defaults.tenant === undefined || query.tenant !== undefined ? query : { ...query, tenant: defaults.tenant };

@@ -140,7 +140,7 @@ async function plant(path: string, line: string): Promise<void> {
   await writeFile(path, `${line}\n`, { flag: "a" });
 }
 
-test("the real tree keeps the direction", { tags: ["processes"] }, async () => {
+test("the real tree keeps the direction", { tags: ["processes"], timeout: 60_000 }, async () => {
   const found = await lint(root);
   expect(found.map(({ code, filename, labels }) => `${filename}:${labels[0]?.span.line} ${code}`)).toEqual([]);
 });

@@ -48,3 +48,11 @@ test("I11: a session speaks in the conversation of the producer's tenant", async
   expect(await bound.conversations.items("talk")).toEqual([item]);
   expect(await store.conversations.get({ tenant: "default", id: "talk" })).toBeUndefined();
 });
+
+test("I11: a decision is the producer's tenant's own, unless it names another", async () => {
+  const { fleet, bound } = setup();
+  const other = await fleet.submit("a", "go", { tenant: "other" });
+  await expect(bound.run(other.id).approve("call")).rejects.toMatchObject({ code: "RUN_UNKNOWN" });
+  await expect(bound.run(other.id).reject("call")).rejects.toMatchObject({ code: "RUN_UNKNOWN" });
+  await expect(bound.run(other.id).approve("call", { tenant: "other" })).rejects.toMatchObject({ code: "DECISION_NOT_OPEN" });
+});
