@@ -31,7 +31,7 @@ import { type BadAnswer, type HopIdentity, HopState, runInScope, type SecondChan
 import type { HopJournal, HopLiveText } from "./ports.ts";
 import type { TrackedContext } from "./run-context.ts";
 import { installSeams } from "./sdk-seams.ts";
-import { policyOf } from "./tool-policy.ts";
+import { approvalDeadlineOf } from "./tool-policy.ts";
 import { whyRefused } from "./structured-answer.ts";
 
 export interface HopParts {
@@ -236,7 +236,7 @@ function toApproval(item: RunToolApprovalItem, decisions: HopDecisions): Approva
     agent: item.agent.name,
     arguments: cut(args, LIMITS.approvalArgumentsChars),
     ...(parametersJson === undefined || parametersJson.length > LIMITS.approvalArgumentsChars ? {} : { parametersJson }),
-    ...(tool === undefined ? {} : policyOf(tool).approval),
+    ...(tool === undefined ? {} : approvalDeadlineOf(tool)),
   };
 }
 

@@ -28,11 +28,17 @@ export interface ToolPolicy {
   readonly onCrash?: "idempotent" | "ask" | { readonly reconcile: (call: LostCall) => Reconciled | Promise<Reconciled> };
   /** `allowed`: calls with the same arguments again and again are what the tool is for, such as asking whether something is ready. */
   readonly repeats?: "allowed";
-  /**
-   * For a tool with `needsApproval`: how long a person has, in milliseconds from when the question was stored, and what follows when nobody decided. `reject`: the model is told so and goes on.
-   * `fail`: the run ends with APPROVAL_TIMED_OUT. Without it the call waits as long as the run lives.
-   */
-  readonly approval?: { readonly withinMs: number; readonly onTimeout: "reject" | "fail" };
+  /** For a tool with `needsApproval`: what follows when nobody decides. Default `{ onTimeout: "wait" }`. */
+  readonly approval?: ApprovalDeadline | { readonly onTimeout: "wait" };
+}
+
+/**
+ * How long a person has, in milliseconds from when the question was stored, and what follows. `reject`: the model is told that nobody decided, and
+ * goes on. `fail`: the run ends with APPROVAL_TIMED_OUT. (`wait`: the call waits as long as its run lives.)
+ */
+export interface ApprovalDeadline {
+  readonly withinMs: number;
+  readonly onTimeout: "reject" | "fail";
 }
 
 /** A registered symbol, so that the tag is seen across two copies of this package, and survives the SDK's own copies of a tool. */
@@ -40,12 +46,12 @@ const POLICY = Symbol.for("flotilla.toolPolicy");
 
 /** A copy of `tool` that carries the policy, beside what it carried before; the given tool stays untouched. @throws FleetError AGENT_INVALID */
 export function toolPolicy<T extends { readonly type: "function"; readonly [POLICY]?: ToolPolicy }>(tool: T, policy: ToolPolicy): T {
-  if (policy.approval !== undefined) checkDeadline(policy.approval);
+  if (policy.approval !== undefined && policy.approval.onTimeout !== "wait") checkDeadline(policy.approval);
   return { ...tool, [POLICY]: { ...tool[POLICY], ...policy } };
 }
 
-function checkDeadline({ withinMs, onTimeout }: NonNullable<ToolPolicy["approval"]>): void {
-  const remedy = "leave `approval` out for a call that may wait as long as its run lives";
+function checkDeadline({ withinMs, onTimeout }: ApprovalDeadline): void {
+  const remedy = 'pass approval: { onTimeout: "wait" } for a call that may wait as long as its run lives';
   if (!Number.isSafeInteger(withinMs) || withinMs < 1) {
     throw new FleetError("AGENT_INVALID", `Expected approval.withinMs to be whole milliseconds above 0; got ${withinMs}.`, {
       at: "toolPolicy",
@@ -53,10 +59,14 @@ function checkDeadline({ withinMs, onTimeout }: NonNullable<ToolPolicy["approval
     });
   }
   if (onTimeout !== "reject" && onTimeout !== "fail") {
-    throw new FleetError("AGENT_INVALID", `Expected approval.onTimeout to be "reject" or "fail"; got ${JSON.stringify(onTimeout)}.`, {
-      at: "toolPolicy",
-      remedy,
-    });
+    throw new FleetError(
+      "AGENT_INVALID",
+      `Expected approval.onTimeout to be "wait", "reject" or "fail"; got ${JSON.stringify(onTimeout)}.`,
+      {
+        at: "toolPolicy",
+        remedy,
+      },
+    );
   }
 }
 
@@ -64,4 +74,10 @@ export function policyOf(tool: FunctionTool): ToolPolicy {
   // The symbol is ours alone: only `toolPolicy` writes it, with this type.
   const tagged = tool as FunctionTool & { readonly [POLICY]?: ToolPolicy };
   return tagged[POLICY] ?? {};
+}
+
+/** By when a call of the tool has to be decided; undefined: it waits. */
+export function approvalDeadlineOf(tool: FunctionTool): ApprovalDeadline | undefined {
+  const { approval } = policyOf(tool);
+  return approval?.onTimeout === "wait" ? undefined : approval;
 }

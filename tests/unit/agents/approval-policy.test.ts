@@ -42,6 +42,19 @@ test("nobody decides in time and the policy ends the run: it fails with a code o
   });
 });
 
+test("onTimeout wait: a call waits as long as its run lives, also where the tool had a deadline before", async () => {
+  const timed = toolPolicy(refunding([]), { approval: { withinMs: HOUR_MS, onTimeout: "fail" } });
+  const { fleet, run } = await waitingRun([call("refund", { amount: 5 }), say("done")], {
+    tools: [toolPolicy(timed, { approval: { onTimeout: "wait" } })],
+  });
+  await fleet.clock.advance(29 * 24 * HOUR_MS);
+  await fleet.settle();
+  const { status, approvals } = await run.status();
+  expect(status).toBe("suspended");
+  expect(approvals).toMatchObject([{ tool: "refund" }]);
+  expect(approvals[0]).not.toHaveProperty("deadlineAtMs");
+});
+
 test("a retry of a run that a deadline ended puts the call to people again, and pays nothing twice", async () => {
   const paid: number[] = [];
   const timed = toolPolicy(refunding(paid), { approval: { withinMs: 24 * HOUR_MS, onTimeout: "fail" } });

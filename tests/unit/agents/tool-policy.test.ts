@@ -8,7 +8,7 @@ const refund = tool({ name: "refund", description: "Pays back.", parameters: z.o
 test.each([
   ["a time that is no whole number", { withinMs: 0.5, onTimeout: "reject" }, "approval.withinMs"],
   ["no time", { withinMs: 0, onTimeout: "fail" }, "approval.withinMs"],
-  ["another end than the two", { withinMs: 1_000, onTimeout: "wait" }, "approval.onTimeout"],
+  ["another end than there is", { withinMs: 1_000, onTimeout: "approve" }, "approval.onTimeout"],
 ])("a deadline for approvals with %s is refused when it is declared", (_what, approval, named) => {
   // As code without types would pass it.
   const policy = { approval } as unknown as ToolPolicy;
