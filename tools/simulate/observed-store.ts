@@ -27,11 +27,13 @@ export function observedStore(store: RunStore, monitor: Monitor, actor: Actor, a
       const before = snapshot(command.runId);
       const { status, wake, attempts, notBeforeMs } = world.runs.get(command.runId)?.info ?? {};
       const run = world.runs.get(command.runId);
+      // A command that comes twice finds its own attempt, which may have been paused in between.
+      const isAgain = run?.token === command.token;
       const isHeld = run !== undefined && isHeldBack(monitor, run);
       const reply = await store.begin(command);
       check(
         "paused-runs-make-no-progress",
-        reply.status !== "begun" || !isHeld,
+        reply.status !== "begun" || !isHeld || isAgain,
         () => `${actor.name} began run ${command.runId}, which is paused`,
       );
       // The job of a run that was paused meanwhile parks it.
