@@ -12,7 +12,7 @@ const MUTANT_SEEDS = 200;
 const names = Object.keys(noCounts()) as InvariantName[];
 
 test("I1 to I8: no invariant breaks in 2,000 seeded histories, and each invariant is looked at", {
-  timeout: 240_000,
+  timeout: 600_000,
   tags: ["slow"],
 }, async () => {
   const counts = noCounts();
@@ -60,7 +60,7 @@ async function caughtBy(mutant: Mutant): Promise<InvariantName | undefined> {
 }
 
 test("every known defect is caught by an invariant that it names, and 20 invariants were seen to fail", {
-  timeout: 240_000,
+  timeout: 600_000,
   tags: ["slow"],
 }, async () => {
   const seen = new Set<InvariantName>();

@@ -87,7 +87,7 @@ export async function measurePerTurn(redisUrl: string, turns: readonly number[])
     const { user, system } = process.cpuUsage();
     cpuAt[results + 1] = (user + system) / 1_000;
     return results < last - 1
-      ? [{ type: "function_call", name: "note", callId: `c${results}`, arguments: "{}", status: "completed" }]
+      ? [{ type: "function_call", name: "note", callId: `c${results}`, arguments: JSON.stringify({ turn: results }), status: "completed" }]
       : [{ type: "message", role: "assistant", status: "completed", content: [{ type: "output_text", text: "done" }] }];
   });
   const { agents } = graphOf("fiveTurns");
@@ -110,8 +110,10 @@ export async function measurePerTurn(redisUrl: string, turns: readonly number[])
 }
 
 function bytesOf(turn: number, journal: ReadonlyMap<string, string>, events: ReadonlyArray<[string, string[]]>): number {
-  const callId = `call_h0t${turn - 1}_0`;
-  const values = [journal.get(`m:0:${turn - 1}`), journal.get(`t:${callId}`)].map((value) => value?.length ?? 0);
+  const callKey = [...journal.keys()].find((key) => key.startsWith("t:") && key.endsWith(`t${turn - 1}_0`));
+  if (callKey === undefined) throw new Error(`The journal holds no tool call of turn ${turn}.`);
+  const callId = callKey.slice(2);
+  const values = [journal.get(`m:0:${turn - 1}`), journal.get(callKey)].map((value) => value?.length ?? 0);
   const ofTurn = events
     .map(([, fields]) => fields[1] ?? "")
     .filter((json) => json.includes(`"turn":${turn},`) || (json.includes(`"${callId}"`) && json.includes("tool.completed")));
