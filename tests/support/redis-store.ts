@@ -29,11 +29,10 @@ async function age(redis: Redis, prefix: string, ms: number): Promise<void> {
   for (const key of [keys.dispatch(), keys.timers(), keys.retention()]) {
     for (const member of await redis.zrange(key, "0", "-1")) await redis.zincrby(key, -ms, member);
   }
-  // The client types a page of keys as any.
-  const pages = redis.scanStream({ match: `${keys.conversations("").slice(0, -2)}*`, count: 10_000 });
+  // The client types the pages of keys as any.
+  const pages: AsyncIterable<string[]> = redis.scanStream({ match: `${keys.conversations("").slice(0, -2)}*`, count: 10_000 });
   for await (const page of pages) {
-    // The client types a page of keys as any.
-    for (const key of page as string[]) {
+    for (const key of page) {
       if (key.startsWith(keys.conversations("")))
         for (const member of await redis.zrange(key, "0", "-1")) await redis.zincrby(key, -ms, member);
       await redis.pexpire(key, Math.max(0, (await redis.pttl(key)) - ms));
