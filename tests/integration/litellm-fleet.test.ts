@@ -55,7 +55,7 @@ describe("a fleet through a real proxy", { tags: ["litellm", "redis", "processes
     FLOTILLA_LITELLM_API: api,
   });
 
-  test.each(WAYS)("a team's run costs what its calls cost, by the %s door (streamed: %s)", async (api, stream) => {
+  test.each(WAYS)("F1: a team's run costs what its calls cost, by the %s door (streamed: %s)", async (api, stream) => {
     bench().fake.setReply((call) => ({
       ...rule(call),
       usage: { inputTokens: 1_000, cachedInputTokens: 400, cacheWriteInputTokens: 300, outputTokens: 50 },
@@ -98,7 +98,7 @@ describe("a fleet through a real proxy", { tags: ["litellm", "redis", "processes
     expect(told).not.toMatch(/sk-/);
   });
 
-  test("a proxy that is gone is waited for: the run goes on where it was when the proxy is back", async () => {
+  test("F4: a proxy that is gone is waited for: the run goes on where it was when the proxy is back", async () => {
     bench().fake.setReply(rule);
     await using local = await setupInProcess(rule);
     const away = Promise.withResolvers<void>();

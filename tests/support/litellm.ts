@@ -8,7 +8,8 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach } from "vitest";
-import { type FakeCallRecord, type FakeProvider, startFakeProvider } from "../../src/testing/fake-provider.ts";
+import { z } from "zod";
+import { type FakeCallRecord, type FakeProvider, type FaultPlan, startFakeProvider } from "../../src/testing/fake-provider.ts";
 import { liteLlmProgram } from "../../tools/litellm/install.ts";
 import { freePort, until } from "./redis-servers.ts";
 
@@ -26,6 +27,8 @@ export interface LiteLlmPlan {
   readonly models: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
   /** `litellm_settings`, besides those that keep it from retrying by itself. */
   readonly settings?: Readonly<Record<string, unknown>>;
+  /** `general_settings`, besides the master key. */
+  readonly general?: Readonly<Record<string, unknown>>;
   readonly env?: Readonly<Record<string, string>>;
 }
 
@@ -37,7 +40,7 @@ export interface LiteLlm extends AsyncDisposable {
   restart(): Promise<void>;
 }
 
-export async function startLiteLlm({ models, settings = {}, env = {} }: LiteLlmPlan): Promise<LiteLlm> {
+export async function startLiteLlm({ models, settings = {}, general = {}, env = {} }: LiteLlmPlan): Promise<LiteLlm> {
   const dir = mkdtempSync(join(tmpdir(), "flotilla-litellm-"));
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
@@ -46,7 +49,7 @@ export async function startLiteLlm({ models, settings = {}, env = {} }: LiteLlmP
     litellm_settings: { num_retries: 0, request_timeout: 30, ...settings },
     // Without a cooldown: one planned failure must not take the model away from the next test.
     router_settings: { disable_cooldowns: true },
-    general_settings: { master_key: MASTER_KEY },
+    general_settings: { master_key: MASTER_KEY, ...general },
   };
   // JSON is YAML.
   writeFileSync(join(dir, "config.yaml"), JSON.stringify(config));
@@ -111,14 +114,26 @@ export interface ProxyBench extends AsyncDisposable {
   readonly fake: FakeProvider;
   readonly proxy: LiteLlm;
   post(path: string, body: Readonly<Record<string, unknown>>, headers?: Readonly<Record<string, string>>): Promise<ProxyReply>;
+  /** The same without reading the answer; `signal` hangs up. */
+  send(
+    path: string,
+    body: Readonly<Record<string, unknown>>,
+    headers?: Readonly<Record<string, string>>,
+    signal?: AbortSignal | null,
+  ): Promise<Response>;
+}
+
+/** What a file's proxy has besides, or otherwise than, the usual one. */
+export interface BenchChanges extends Omit<LiteLlmPlan, "models"> {
+  readonly models?: (fake: FakeProvider) => LiteLlmPlan["models"];
 }
 
 /** One bench for all tests of a file; each begins with a provider that answers "hello". Where no proxy is installed they say why they are skipped. */
-export function useProxyBench(): () => ProxyBench {
+export function useProxyBench(changes: BenchChanges = {}): () => ProxyBench {
   const missing = missingLiteLlm();
   let bench: ProxyBench | undefined;
   beforeAll(async () => {
-    if (missing === undefined) bench = await openProxyBench();
+    if (missing === undefined) bench = await openProxyBench(changes);
   }, READY_WITHIN_MS + 10_000);
   afterAll(async () => bench?.[Symbol.asyncDispose]());
   beforeEach((context) => {
@@ -133,7 +148,7 @@ export function useProxyBench(): () => ProxyBench {
 }
 
 /** A proxy that knows Claude by several names and two clouds, in front of a fake provider that speaks all the APIs. */
-async function openProxyBench(): Promise<ProxyBench> {
+async function openProxyBench(changes: BenchChanges): Promise<ProxyBench> {
   const fake = await startFakeProvider();
   const claude = (model: string, more: Readonly<Record<string, unknown>> = {}) => ({
     model,
@@ -152,25 +167,32 @@ async function openProxyBench(): Promise<ProxyBench> {
       "azure_ai/claude-sonnet-4-6": { model: "azure_ai/claude-sonnet-4-6", api_key: AZURE_KEY, api_base: `${fake.origin}/anthropic` },
       "azure-bare": { model: "azure_ai/claude-sonnet-4-6", api_key: AZURE_KEY, api_base: fake.origin },
       "gpt-x": { model: "openai/gpt-x", api_key: UPSTREAM_KEY, api_base: fake.url },
+      ...changes.models?.(fake),
     },
     settings: {
       drop_params: true,
       modify_params: true,
       include_cost_in_streaming_usage: true,
       fallbacks: [{ flaky: ["anthropic/claude-sonnet-4-6"] }],
+      ...changes.settings,
     },
-    env: { ANTHROPIC_API_BASE: fake.origin, ANTHROPIC_API_KEY: PASSTHROUGH_KEY },
+    general: changes.general ?? {},
+    env: { ANTHROPIC_API_BASE: fake.origin, ANTHROPIC_API_KEY: PASSTHROUGH_KEY, ...changes.env },
   });
+  const send: ProxyBench["send"] = (path, body, headers, signal = null) =>
+    fetch(proxy.url + path, {
+      method: "POST",
+      headers: { authorization: `Bearer ${MASTER_KEY}`, "content-type": "application/json", ...headers },
+      body: JSON.stringify(body),
+      signal,
+    });
   return {
     fake,
     proxy,
+    send,
     async post(path, body, headers = {}) {
       const before = fake.calls.length;
-      const response = await fetch(proxy.url + path, {
-        method: "POST",
-        headers: { authorization: `Bearer ${MASTER_KEY}`, "content-type": "application/json", ...headers },
-        body: JSON.stringify(body),
-      });
+      const response = await send(path, body, headers);
       const text = await response.text();
       const isStream = response.headers.get("content-type")?.startsWith("text/event-stream") === true;
       const parsed: unknown = isStream ? undefined : JSON.parse(text);
@@ -182,3 +204,23 @@ async function openProxyBench(): Promise<ProxyBench> {
     },
   };
 }
+
+/** A tool's answer to a turn that was thought about, without the thoughts: what the Agents SDK sends by Chat Completions. */
+export const forgottenThinking = {
+  messages: [
+    { role: "user", content: "hi" },
+    { role: "assistant", content: null, tool_calls: [{ id: "call_1", type: "function", function: { name: "f", arguments: "{}" } }] },
+    { role: "tool", tool_call_id: "call_1", content: "done" },
+  ],
+  tools: [{ type: "function", function: { name: "f", parameters: { type: "object", properties: {} } } }],
+  max_tokens: 20_000,
+  reasoning_effort: "low",
+};
+
+/** Anthropic's own rule: with thinking on, a turn that calls a tool begins with its thoughts. */
+export const thinkingRule: FaultPlan = ({ body }) => {
+  const turns = z.object({ messages: z.array(z.object({ role: z.string(), content: z.unknown() })) }).parse(body).messages;
+  const last = turns.findLast(({ role }) => role === "assistant");
+  const isForgotten = body["thinking"] !== undefined && !JSON.stringify(last?.content).startsWith('[{"type":"thinking"');
+  return isForgotten ? { status: 400, errorMessage: "Expected `thinking`, but found `tool_use`." } : undefined;
+};
