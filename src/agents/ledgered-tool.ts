@@ -153,7 +153,7 @@ async function run(scope: Scope, tool: FunctionTool, callId: string, input: stri
       callId,
       tool: tool.name,
       ok: true,
-      preview: cut(typeof output === "string" ? output : valueJson, LIMITS.eventPreviewChars),
+      preview: previewOf(output),
       durationMs: hop.clock.nowMs() - startedAtMs,
     },
     ...(asks ? { closesIntent: callId } : {}),
@@ -169,11 +169,15 @@ async function heldCall(scope: Scope, tool: FunctionTool, callId: string, input:
   const entry = recorded === undefined ? { output: NOT_RUN[because], denied: true as const } : answerOf(recorded);
   const valueJson = encodeToolEntry({ ...entry, v: 1, turn: hop.turn });
   const called = { ...hop.at(), callId, tool: tool.name };
-  const preview = typeof entry.output === "string" ? entry.output : (JSON.stringify(entry.output) ?? "");
-  const answered = { ok: true, preview: cut(preview, LIMITS.eventPreviewChars), durationMs: 0, recorded: true };
+  const answered = { ok: true, preview: previewOf(entry.output), durationMs: 0, recorded: true };
   const event: RunEvent =
     recorded === undefined ? { type: "tool.denied", ...called, because } : { type: "tool.completed", ...called, ...answered };
   return replay(scope, decodeToolEntry(await hop.write({ key: toolKey(callId), valueJson, usage: NO_USAGE, turns: 0, event })));
+}
+
+/** What a person is shown of a result: the tool's own words, not how they are stored. */
+function previewOf(output: unknown): string {
+  return cut(typeof output === "string" ? output : (JSON.stringify(output) ?? ""), LIMITS.eventPreviewChars);
 }
 
 /** The order of context changes is a matter of the hop in which they were made. */
