@@ -9,6 +9,7 @@ import type { RunInput } from "../producers/types.ts";
 import { FleetError } from "../protocol/errors.ts";
 import type { RunStore } from "../protocol/run-store.ts";
 import type { CliContext } from "./context.ts";
+import { readTextFile } from "./text-file.ts";
 
 /** What `submit` makes of a text. */
 const textItemsSchema = z.tuple([z.strictObject({ type: z.literal("message"), role: z.literal("user"), content: z.string() })]);
@@ -43,17 +44,7 @@ export async function editInput(context: CliContext, store: RunStore, id: string
 /** @throws FleetError USAGE */
 export async function readInputFile({ io }: CliContext, file: string): Promise<RunInput> {
   if (file === "-") return parseInput(file, (await io.readInput()) ?? "");
-  let text: string;
-  try {
-    text = await readFile(file, "utf8");
-  } catch (cause) {
-    throw new FleetError("USAGE", `The input file ${file} could not be read.`, {
-      at: "--input",
-      remedy: "name a file that is there",
-      cause,
-    });
-  }
-  return parseInput(file, text);
+  return parseInput(file, await readTextFile(file, "input file", { at: "--input", remedy: "name a file of text, or of JSON" }));
 }
 
 /** An editor may be a command with arguments, such as `code --wait`: a shell takes it apart, as git does. */

@@ -1,5 +1,5 @@
 /** Finds and loads the file that exports the fleet. Loading it loads the Agents SDK and the user's code. */
-import { existsSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
 import { FleetError, isFleetError } from "../protocol/errors.ts";
@@ -15,7 +15,7 @@ export const FLEET_FILES = ["flotilla.config.ts", "fleet.ts", "src/fleet.ts"] as
 export function findFleetFile(cwd: string, named?: string): string | undefined {
   if (named === undefined) return FLEET_FILES.map((name) => path.join(cwd, name)).find((file) => existsSync(file));
   const file = path.resolve(cwd, named);
-  if (existsSync(file)) return file;
+  if (statSync(file, { throwIfNoEntry: false })?.isFile() === true) return file;
   throw new FleetError("FLEET_FILE_INVALID", `There is no file ${named}.`, {
     at: "--fleet",
     remedy: "name a file that exports `fleet`, or make one with `flotilla init`",

@@ -5,6 +5,7 @@ import type { CliContext, ParentChannel } from "./context.ts";
 import type { CliIo } from "./io.ts";
 import { runCli } from "./program.ts";
 import { readSettings, type Settings } from "./settings.ts";
+import { decodeText } from "./text-file.ts";
 
 export interface StartOptions {
   readonly argv: readonly string[];
@@ -82,7 +83,7 @@ function ioOf({ stdin, stdout, stderr }: NodeJS.Process): CliIo {
       if (stdin.isTTY) return undefined;
       const chunks: Buffer[] = [];
       for await (const chunk of stdin) chunks.push(Buffer.from(chunk));
-      return Buffer.concat(chunks).toString("utf8");
+      return decodeText(Buffer.concat(chunks), "standard input", { at: "standard input", remedy: "pipe in text, or JSON" });
     },
   };
 }

@@ -11,6 +11,8 @@ import { newPrefix } from "../support/redis-store.ts";
 import { type CommandLine, commandLine, type Ended, refusalOf } from "../unit/cli/cli-process.ts";
 
 const NOBODY = "redis://127.0.0.1:1";
+/** A text in Latin-1: no UTF-8. */
+const NO_TEXT = Uint8Array.of(0x63, 0x61, 0x66, 0xe9);
 const UNUSED_RUN = "r0-01jd3xk2v7w8y9z0a1b2c3d4e5";
 
 /** A Redis on which one agent, `a`, was announced by a worker that is gone. */
@@ -48,6 +50,14 @@ describe("a wrong command line", { tags: ["processes"] }, () => {
     const { run, file } = commandLine({ REDIS_URL: NOBODY });
     file("broken.json", "no json");
     expectRefused(await run(args), 2, { code, at });
+  });
+
+  test("bytes that are no text are refused, and no agent is given rubbish", async () => {
+    const { run, file } = commandLine({ REDIS_URL: NOBODY });
+    expectRefused(await run(["submit", "a", "-"], NO_TEXT), 2, { code: "USAGE", at: "standard input" });
+    file("bytes.json", NO_TEXT);
+    expectRefused(await run(["submit", "a", "x", "--schema", "bytes.json"]), 2, { code: "USAGE", at: "--schema" });
+    expectRefused(await run(["eval", "bytes.json", "--agent", "a", "--grader", "exact"]), 2, { code: "USAGE", at: "<dataset>" });
   });
 
   test("a queue that no agent lives on is refused when the worker starts, which announces nothing", async () => {

@@ -5,11 +5,11 @@ import { fileURLToPath } from "node:url";
 import { expect, inject, onTestFinished, test } from "vitest";
 import { startFakeProvider } from "../../src/testing/fake-provider.ts";
 import { newPrefix } from "../support/redis-store.ts";
-import { commandLine, emptyFolder } from "../unit/cli/cli-process.ts";
+import { commandLine, emptyFolder, refusalOf } from "../unit/cli/cli-process.ts";
 
 const GRADER = fileURLToPath(new URL("../../examples/evaluation/grade.ts", import.meta.url));
 
-test("an evaluation fails below its score, and under its id it finds what was answered", {
+test("an evaluation that is stopped says how to go on; one that fails below its score finds under its id what was answered", {
   tags: ["redis", "processes", "slow"],
 }, async () => {
   const provider = await startFakeProvider({ reply: () => ({ text: "1999" }) });
@@ -20,6 +20,19 @@ test("an evaluation fails below its score, and under its id it finds what was an
   file("cases.jsonl", '{"input":"how much?","expected":"1999"}\n{"input":"and now?","expected":"2000"}\n');
   const worker = start(["worker"]);
   await worker.says("worker.started");
+
+  expect((await run(["pause", "--agent", "assistant"])).code).toBe(0);
+  const stopped = start(["eval", "cases.jsonl", "--agent", "assistant", "--grader", GRADER, "--id", "e0"]);
+  await stopped.says("evaluation e0");
+  stopped.process.kill("SIGINT");
+  const left = await stopped.ended;
+  expect({ exit: left.code, ...refusalOf(left) }).toMatchObject({
+    exit: 130,
+    at: "evaluation e0",
+    remedy: expect.stringContaining("--id e0"),
+  });
+  expect((await run(["runs", "cancel", "--agent", "assistant", "--yes"])).code).toBe(0);
+  expect((await run(["resume", "--agent", "assistant"])).code).toBe(0);
 
   const command = ["eval", "cases.jsonl", "--agent", "assistant", "--grader", GRADER, "--min-score", "0.9", "--id", "e1", "--json"];
   const first = await run(command);

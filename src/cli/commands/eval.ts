@@ -1,20 +1,21 @@
 /** `flotilla eval`: runs a dataset through the fleet, grades the answers, and fails below a score. */
 import { randomUUID } from "node:crypto";
-import { open, readFile } from "node:fs/promises";
+import { open } from "node:fs/promises";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
 import { type Command, Option } from "commander";
 import type { Producer } from "../../producer.ts";
-import { parseDataset } from "../../producers/evaluation/dataset.ts";
+import { LINE_EXAMPLE, parseDataset } from "../../producers/evaluation/dataset.ts";
 import { type EvalPlan, evaluate, type Side } from "../../producers/evaluation/evaluate.ts";
 import { exactGrader, functionGrader, type Grader, judgeGrader, schemaGrader } from "../../producers/evaluation/graders.ts";
 import { createTally, type Summary } from "../../producers/evaluation/summary.ts";
-import { FleetError } from "../../protocol/errors.ts";
+import { FleetError, isFleetError } from "../../protocol/errors.ts";
 import { withProducer } from "../connect.ts";
 import { type CliContext, untilStopped } from "../context.ts";
 import { drawSummary } from "../eval-view.ts";
 import { EXIT } from "../exit-codes.ts";
 import { numberFrom, wholeNumber } from "../options.ts";
+import { readTextFile } from "../text-file.ts";
 import { readSchema } from "./submit.ts";
 
 interface EvalFlags {
@@ -39,7 +40,7 @@ export function addEval(program: Command, context: CliContext, exit: (code: numb
   program
     .command("eval")
     .description("run a dataset through an agent, grade the answers, and fail below a score")
-    .argument("<dataset>", 'a file of lines such as {"input": "…", "expected": "…", "context": {}}')
+    .argument("<dataset>", `a file of lines such as ${LINE_EXAMPLE}`)
     .requiredOption("--agent <agent>", "the agent that begins each run")
     .requiredOption("--grader <grader>", "exact, schema, model, or a file whose default export grades")
     .option("--model <model>", "in place of the agents' own models")
@@ -58,8 +59,10 @@ export function addEval(program: Command, context: CliContext, exit: (code: numb
     .action(async (dataset: string, flags: EvalFlags) => exit(await runEval(context, dataset, flags)));
 }
 
+const DATASET_PLACE = { at: "<dataset>", remedy: `name a file of lines such as ${LINE_EXAMPLE}` };
+
 async function runEval(context: CliContext, dataset: string, flags: EvalFlags): Promise<number> {
-  const lines = parseDataset(await readText(path.resolve(context.cwd, dataset), "<dataset>"), dataset);
+  const lines = parseDataset(await readTextFile(path.resolve(context.cwd, dataset), "dataset", DATASET_PLACE), dataset);
   const sides = sidesOf(flags);
   const id = flags.id ?? randomUUID().slice(0, 8);
   const out = path.resolve(context.cwd, flags.out ?? `eval-${id}.jsonl`);
@@ -69,7 +72,11 @@ async function runEval(context: CliContext, dataset: string, flags: EvalFlags): 
     const maxCostMicroUsd = flags.maxCost === undefined ? undefined : flags.maxCost * 1_000_000;
     const plan = { id, lines, sides, grader, tools, deadlineMs, concurrency, tenant, maxCostMicroUsd };
     context.io.say(`evaluation ${id}; resume it with --id ${id}`);
-    const { stopped, summary } = await untilStopped(context, (signal) => writeResults(producer, { ...plan, signal }, out));
+    const { stopped, summary } = await untilStopped(context, (signal) =>
+      writeResults(producer, { ...plan, signal }, out).catch((error: unknown) => {
+        throw resumable(error, id);
+      }),
+    );
     if (flags.json === true) context.io.out(JSON.stringify({ id, stopped, results: out, ...summary }));
     else for (const line of drawSummary(summary)) context.io.out(line);
     if (stopped !== "done") context.io.say(`Stopped before the end: ${WORDS[stopped]}.`);
@@ -82,6 +89,16 @@ const WORDS = {
   "max-cost": "the answers cost as much as --max-cost",
   "cost-unknown": "--max-cost cannot hold, because the cost of some calls is unknown; give the fleet `prices`",
 } as const;
+
+/** The wait for one run was ended, but what is gone on with is the evaluation. */
+function resumable(error: unknown, id: string): unknown {
+  if (!isFleetError(error) || error.code !== "WAIT_ABORTED") return error;
+  return new FleetError("WAIT_ABORTED", "The evaluation was stopped; the runs that it began go on.", {
+    at: `evaluation ${id}`,
+    remedy: `give the same command again with \`--id ${id}\`: what is answered is not paid again`,
+    cause: error,
+  });
+}
 
 async function writeResults(producer: Producer, plan: EvalPlan, file: string) {
   await using out = await open(file, "w");
@@ -137,12 +154,4 @@ async function loadGrader(file: string): Promise<Parameters<typeof functionGrade
   const grade = loaded.default;
   if (typeof grade !== "function") throw refused(`${path.basename(file)} exports none`);
   return (result, line) => grade(result, line);
-}
-
-async function readText(file: string, at: string): Promise<string> {
-  try {
-    return await readFile(file, "utf8");
-  } catch (cause) {
-    throw new FleetError("USAGE", `The file ${file} could not be read.`, { at, cause });
-  }
 }

@@ -1,5 +1,4 @@
 /** `flotilla submit`: puts one run in, and with --wait stays until its end. */
-import { readFile } from "node:fs/promises";
 import { type Command, Option } from "commander";
 import type { Producer } from "../../producer.ts";
 import type { SubmitOptions } from "../../producers/submission.ts";
@@ -9,6 +8,7 @@ import { withProducer } from "../connect.ts";
 import type { CliContext } from "../context.ts";
 import { jsonObject, wholeNumber } from "../options.ts";
 import { printResult, tailRun } from "../tail.ts";
+import { readTextFile } from "../text-file.ts";
 
 interface SubmitFlags {
   readonly wait?: true;
@@ -103,15 +103,6 @@ async function settingsOf(schemaFile: string | undefined, settings: string | und
 
 /** @throws FleetError USAGE */
 export async function readSchema(file: string): Promise<Record<string, unknown>> {
-  let text: string;
-  try {
-    text = await readFile(file, "utf8");
-  } catch (error) {
-    throw new FleetError("USAGE", `The schema file ${file} could not be read.`, {
-      at: "--schema",
-      remedy: "name a file that holds a JSON schema",
-      cause: error,
-    });
-  }
+  const text = await readTextFile(file, "schema file", { at: "--schema", remedy: "name a file that holds a JSON schema" });
   return jsonObject("--schema", text, `correct ${file}: it must hold a JSON schema whose type is "object"`);
 }

@@ -5,7 +5,9 @@ import { jsonSchema } from "../../protocol/json.ts";
 
 const lineSchema = z.strictObject({
   /** As for a submit. */
-  input: z.union([z.string().min(1), z.array(z.looseObject({})).min(1), z.record(z.string(), jsonSchema)]),
+  input: z.union([z.string().min(1), z.array(z.looseObject({})).min(1), z.record(z.string(), jsonSchema)], {
+    error: "expected a text, a list of items, or an object",
+  }),
   expected: jsonSchema.optional(),
   context: z.record(z.string(), jsonSchema).optional(),
 });
@@ -15,6 +17,9 @@ export type EvalLine = z.infer<typeof lineSchema> & {
 };
 
 const MAX_LINES = 10_000;
+
+/** Shown wherever a dataset is asked for. */
+export const LINE_EXAMPLE = '{"input": "…", "expected": "…", "context": {}}';
 
 /** @throws FleetError INPUT_INVALID naming the line. */
 export function parseDataset(text: string, name: string): EvalLine[] {
@@ -27,16 +32,18 @@ function parseLine(json: string, name: string, line: number): EvalLine {
   const parsed = lineSchema.safeParse(jsonOf(json));
   if (parsed.success) return { ...parsed.data, line };
   const [issue] = parsed.error.issues;
-  throw new FleetError("INPUT_INVALID", `Expected a valid line: ${issue?.path.map(String).join(".")} ${issue?.message ?? "not valid"}.`, {
+  const field = issue?.path.map(String).join(".") || "line";
+  throw new FleetError("INPUT_INVALID", `Expected a valid ${field}: ${issue?.message ?? "not valid"}.`, {
     at: `${name}:${line}`,
-    remedy: '{"input": "…", "expected": "…", "context": {}}; the last two may be left out',
+    remedy: `${LINE_EXAMPLE}; the last two may be left out`,
   });
 }
 
+/** What is no JSON is left as the text that it is, which is no line either. */
 function jsonOf(json: string): unknown {
   try {
     return JSON.parse(json);
   } catch {
-    return undefined;
+    return json;
   }
 }

@@ -26,9 +26,9 @@ export interface Started {
 export interface CommandLine {
   readonly cwd: string;
   /** Writes a file into the folder and returns its name. */
-  file(name: string, text: string): string;
-  start(args: readonly string[], input?: string): Started;
-  run(args: readonly string[], input?: string): Promise<Ended>;
+  file(name: string, text: string | Uint8Array): string;
+  start(args: readonly string[], input?: string | Uint8Array): Started;
+  run(args: readonly string[], input?: string | Uint8Array): Promise<Ended>;
 }
 
 export function emptyFolder(): string {
@@ -38,7 +38,7 @@ export function emptyFolder(): string {
 }
 
 export function commandLine(env: Readonly<Record<string, string>>, cwd = emptyFolder()): CommandLine {
-  const start = (args: readonly string[], input = ""): Started => {
+  const start = (args: readonly string[], input: string | Uint8Array = ""): Started => {
     const child = spawn(process.execPath, [MAIN, ...args], {
       cwd,
       env: { PATH: process.env["PATH"], ...env },

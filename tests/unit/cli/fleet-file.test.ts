@@ -41,4 +41,5 @@ test("without a named file the folder's own is found, or none", () => {
   writeFileSync(path.join(folder, "fleet.ts"), "");
   expect(findFleetFile(folder)).toBe(path.join(folder, "fleet.ts"));
   expect(() => findFleetFile(folder, "other.ts")).toThrow(/other\.ts/);
+  expect(() => findFleetFile(folder, ".")).toThrow(expect.objectContaining({ code: "FLEET_FILE_INVALID", at: "--fleet" }));
 });

@@ -166,6 +166,7 @@ test("schemas and functions grade, and what is no score is refused", async () =>
 test("a line that cannot be read is named, and a dataset without lines is refused", () => {
   expect(() => parseDataset('{"input":"a"}\n{"question":"b"}', "d.jsonl")).toThrow(expect.objectContaining({ at: "d.jsonl:2" }));
   expect(() => parseDataset("not json", "d.jsonl")).toThrow(expect.objectContaining({ at: "d.jsonl:1" }));
+  expect(() => parseDataset('{"input":1}', "d.jsonl")).toThrow("Expected a valid input: expected a text, a list of items, or an object.");
   expect(() => parseDataset("\n", "d.jsonl")).toThrow(expect.objectContaining({ code: "INPUT_INVALID" }));
 });
 
