@@ -1,8 +1,9 @@
 /** What commands about one run share. */
+import type { Producer } from "../producer.ts";
+import { requireRun } from "../producers/follow.ts";
 import type { RunHandle } from "../producers/run-handle.ts";
 import { FleetError } from "../protocol/errors.ts";
 import { runIdSchema } from "../protocol/ids.ts";
-import type { RunStore } from "../protocol/run-store.ts";
 import { withProducer } from "./connect.ts";
 import type { CliContext } from "./context.ts";
 
@@ -10,10 +11,28 @@ export interface JsonFlag {
   readonly json?: true;
 }
 
-/** @throws FleetError INPUT_INVALID before anything is connected. */
-export async function withRun(context: CliContext, id: string, work: (run: RunHandle, store: RunStore) => Promise<void>): Promise<void> {
+export interface RunFlags extends JsonFlag {
+  readonly tenant?: string | undefined;
+}
+
+/** What each command about one run has. */
+export const RUN_TENANT = ["--tenant <tenant>", "only if the run is this tenant's"] as const;
+
+/**
+ * A run of another tenant is answered as one that is not there (I11).
+ * @throws FleetError INPUT_INVALID before anything is connected, RUN_UNKNOWN.
+ */
+export async function withRun<T>(
+  context: CliContext,
+  id: string,
+  { tenant }: Pick<RunFlags, "tenant">,
+  work: (run: RunHandle, producer: Producer) => Promise<T>,
+): Promise<T> {
   checkRunId(id, "<run>");
-  await withProducer(context, (producer) => work(producer.run(id), producer.store));
+  return withProducer(context, async (producer) => {
+    if (tenant !== undefined) await requireRun(producer.store, id, tenant);
+    return work(producer.run(id), producer);
+  });
 }
 
 /** @throws FleetError INPUT_INVALID naming `at`. */

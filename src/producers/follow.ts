@@ -88,10 +88,10 @@ async function isOver(store: RunStore, runId: string): Promise<boolean> {
   return isFinal(info.status);
 }
 
-/** @throws FleetError RUN_UNKNOWN. */
-export async function requireRun(store: RunStore, runId: string): Promise<RunInfo> {
+/** A run of another tenant than the one that is named is not there. @throws FleetError RUN_UNKNOWN. */
+export async function requireRun(store: RunStore, runId: string, tenant?: string): Promise<RunInfo> {
   const info = await reach(store.get(runId));
-  if (info !== undefined) return info;
+  if (info !== undefined && (tenant === undefined || info.tenant === tenant)) return info;
   throw new FleetError(
     "RUN_UNKNOWN",
     `Expected the id of a run; got ${JSON.stringify(runId.slice(0, 80))}, which this Redis does not hold.`,

@@ -4,7 +4,7 @@ import type { ApprovalRequest } from "../../protocol/run.ts";
 import { withProducer } from "../connect.ts";
 import type { CliContext } from "../context.ts";
 import { formatMs, oneLine, table } from "../io.ts";
-import { checkRunId, type JsonFlag, print, withRun } from "../one-run.ts";
+import { checkRunId, type JsonFlag, print, RUN_TENANT, type RunFlags, withRun } from "../one-run.ts";
 import { jsonObject, wholeNumber } from "../options.ts";
 
 interface ListFlags extends JsonFlag {
@@ -13,11 +13,10 @@ interface ListFlags extends JsonFlag {
   readonly limit: number;
   readonly before?: string;
 }
-interface DecideFlags extends JsonFlag {
+interface DecideFlags extends RunFlags {
   readonly by?: string;
   readonly reason?: string;
   readonly always?: true;
-  readonly tenant?: string;
   readonly arguments?: string;
 }
 
@@ -50,7 +49,7 @@ const decision = (approvals: Command, name: string, description: string): Comman
     .option("--by <name>", "who decides, for the record and the fleet's approvers; default: USER")
     .option("--reason <text>", "why")
     .option("--always", "decide every later call of this tool in this run as well")
-    .option("--tenant <tenant>", "only if the run is this tenant's")
+    .option(...RUN_TENANT)
     .option("--json", "print JSON");
 
 async function list(context: CliContext, { tenant, agent, limit, before, json }: ListFlags): Promise<void> {
@@ -81,7 +80,7 @@ async function decide(context: CliContext, id: string, call: string, status: "ap
   const { by = context.env["USER"] || undefined, reason, always, tenant } = flags;
   const options = { by, reason, always, tenant };
   const edited = flags.arguments === undefined ? undefined : jsonObject("--arguments", flags.arguments);
-  await withRun(context, id, async (run) => {
+  await withRun(context, id, flags, async (run) => {
     await (status === "approved" ? run.approve(call, { ...options, arguments: edited }) : run.reject(call, options));
     print(context, flags, { status }, run.id);
   });

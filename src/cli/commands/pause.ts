@@ -7,9 +7,9 @@ import { withProducer } from "../connect.ts";
 import type { CliContext } from "../context.ts";
 import { describePause } from "../event-lines.ts";
 import { formatMs, oneLine, plural } from "../io.ts";
-import { type JsonFlag, print, withRun } from "../one-run.ts";
+import { type JsonFlag, print, RUN_TENANT, type RunFlags, withRun } from "../one-run.ts";
 
-interface NoteFlags extends JsonFlag {
+interface NoteFlags extends RunFlags {
   readonly by?: string;
   readonly reason?: string;
 }
@@ -27,16 +27,18 @@ export function addRunPauses(runs: Command, context: CliContext): void {
   const pause = runs.command("pause").description("hold a run back; what is running finishes its present step").argument("<run>");
   for (const [flag, text] of NOTE) pause.option(flag, text);
   pause
+    .option(...RUN_TENANT)
     .option("--json", "print JSON")
     .action((id: string, flags: NoteFlags) =>
-      withRun(context, id, async (run) => print(context, flags, await run.pause(noteOf(context, flags)), run.id)),
+      withRun(context, id, flags, async (run) => print(context, flags, await run.pause(noteOf(context, flags)), run.id)),
     );
   runs
     .command("resume")
     .description("let a paused run go on")
     .argument("<run>")
+    .option(...RUN_TENANT)
     .option("--json", "print JSON")
-    .action((id: string, flags: JsonFlag) => withRun(context, id, async (run) => print(context, flags, await run.resume(), run.id)));
+    .action((id: string, flags: RunFlags) => withRun(context, id, flags, async (run) => print(context, flags, await run.resume(), run.id)));
 }
 
 export function addPause(program: Command, context: CliContext): void {

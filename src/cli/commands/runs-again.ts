@@ -4,20 +4,17 @@ import type { Producer } from "../../producer.ts";
 import type { RunHandle } from "../../producers/run-handle.ts";
 import { FleetError } from "../../protocol/errors.ts";
 import { TOOL_MODES, type ToolMode } from "../../protocol/origin.ts";
-import { withProducer } from "../connect.ts";
 import type { CliContext } from "../context.ts";
 import { compareRuns, drawComparison } from "../compare-view.ts";
 import { editInput, readInputFile } from "../edit-input.ts";
 import { EXIT } from "../exit-codes.ts";
-import { checkRunId } from "../one-run.ts";
+import { RUN_TENANT, type RunFlags, withRun } from "../one-run.ts";
 import { jsonObject, wholeNumber } from "../options.ts";
 import { collectRun } from "../run-view.ts";
 import { printResult, tailRun } from "../tail.ts";
 
-interface AgainFlags {
+interface AgainFlags extends RunFlags {
   readonly tools?: ToolMode;
-  readonly tenant?: string;
-  readonly json?: true;
 }
 interface RetryFlags extends AgainFlags {
   readonly wait?: true;
@@ -44,7 +41,7 @@ export function addAgain(runs: Command, context: CliContext, exit: Exit): void {
       .description(description)
       .argument("<run>")
       .addOption(new Option("--tools <mode>", `what becomes of tool calls (default: ${tools})`).choices(TOOL_MODES))
-      .option("--tenant <tenant>", "only if the run is this tenant's")
+      .option(...RUN_TENANT)
       .option("--json", "print JSON");
   add("retry", "carry a run on that failed, from the hop that failed; prints the new run's id", "as before, mostly live")
     .option("--wait", "stay until the new run ends; Ctrl-C detaches")
@@ -69,9 +66,8 @@ const optionsOf = ({ tools, tenant }: AgainFlags) => ({
 });
 
 async function retry(context: CliContext, id: string, flags: RetryFlags): Promise<number> {
-  checkRunId(id, "<run>");
-  return withProducer(context, async (producer) => {
-    const run = await producer.run(id).retry(optionsOf(flags));
+  return withRun(context, id, flags, async (source) => {
+    const run = await source.retry(optionsOf(flags));
     if (flags.wait !== true) return printId(context, run, flags);
     context.io.say(`run ${run.id}`);
     const ended = await tailRun(context, run, { json: false, textTo: "talk" });
@@ -80,24 +76,22 @@ async function retry(context: CliContext, id: string, flags: RetryFlags): Promis
 }
 
 async function replay(context: CliContext, id: string, flags: ReplayFlags): Promise<number> {
-  checkRunId(id, "<run>");
   if (flags.edit === true && flags.input !== undefined) {
     throw new FleetError("USAGE", "Expected either --edit or --input; got both.", { at: "runs replay", remedy: "leave one out" });
   }
   const given = flags.context === undefined ? {} : { context: jsonObject("--context", flags.context) };
   const file = flags.input === undefined ? undefined : await readInputFile(context, flags.input);
-  return withProducer(context, async (producer) => {
+  return withRun(context, id, flags, async (source, producer) => {
     const input = flags.edit === true ? await editInput(context, producer.store, id) : file;
     const options = { ...optionsOf(flags), ...given, ...(input === undefined ? {} : { input }) };
-    return compared(context, producer, id, await producer.run(id).replay(options), flags);
+    return compared(context, producer, id, await source.replay(options), flags);
   });
 }
 
 async function fork(context: CliContext, id: string, flags: ForkFlags): Promise<number> {
-  checkRunId(id, "<run>");
   const { turn, model, agent } = flags;
   const options = { ...optionsOf(flags), turn, ...(model === undefined ? {} : { model }), ...(agent === undefined ? {} : { agent }) };
-  return withProducer(context, async (producer) => compared(context, producer, id, await producer.run(id).fork(options), flags));
+  return withRun(context, id, flags, async (source, producer) => compared(context, producer, id, await source.fork(options), flags));
 }
 
 /** Waits for the copy, and shows what became of it beside what became of its source. */

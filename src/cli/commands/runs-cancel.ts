@@ -23,17 +23,17 @@ export function addCancel(runs: Command, context: CliContext, exit: (code: numbe
     .description("cancel a run, or all live runs that match; a running one is told and ends soon")
     .argument("[run]")
     .option("--agent <agent>", "all runs that this agent has now")
-    .option("--tenant <tenant>", "all runs of this tenant")
+    .option("--tenant <tenant>", "all runs of this tenant; with a run: only if it is this tenant's")
     .addOption(new Option("--status <status>", "all runs in this state").choices(LIVE_STATUSES))
     .option("--yes", "do not ask")
     .option("--json", "print JSON")
     .action(async (id: string | undefined, { yes, json, ...filter }: CancelFlags) => {
       const isFiltered = Object.keys(filter).length > 0;
-      if (id !== undefined && !isFiltered) {
-        return withRun(context, id, async (run) => print(context, json === true ? { json } : {}, await run.cancel(), run.id));
+      if (id !== undefined && Object.keys(filter).every((name) => name === "tenant")) {
+        return withRun(context, id, filter, async (run) => print(context, json === true ? { json } : {}, await run.cancel(), run.id));
       }
       if (id === undefined && isFiltered) return exit(await cancelMatching(context, filter, { yes, json }));
-      throw new FleetError("USAGE", "Expected either a run, or at least one of --agent, --tenant, --status.", {
+      throw new FleetError("USAGE", "Expected either a run, perhaps with --tenant, or at least one of --agent, --tenant, --status.", {
         at: "runs cancel",
         remedy: "`flotilla runs cancel --help`",
       });

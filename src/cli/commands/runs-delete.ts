@@ -8,12 +8,10 @@ import { asOptions, isConfirmed } from "../confirm.ts";
 import type { CliContext } from "../context.ts";
 import { EXIT } from "../exit-codes.ts";
 import { plural } from "../io.ts";
-import { checkRunId } from "../one-run.ts";
+import { print, type RunFlags, withRun } from "../one-run.ts";
 
-interface DeleteFlags {
-  readonly tenant?: string;
+interface DeleteFlags extends RunFlags {
   readonly yes?: true;
-  readonly json?: true;
 }
 
 export function addDelete(runs: Command, context: CliContext, exit: (code: number) => void): void {
@@ -21,22 +19,22 @@ export function addDelete(runs: Command, context: CliContext, exit: (code: numbe
     .command("delete")
     .description("delete a run that is over, or all of a tenant, with everything that is kept of them")
     .argument("[run]")
-    .option("--tenant <tenant>", "all runs of this tenant that are over")
+    .option("--tenant <tenant>", "all runs of this tenant that are over; with a run: only if it is this tenant's")
     .option("--yes", "do not ask")
     .option("--json", "print JSON")
     .action(async (id: string | undefined, flags: DeleteFlags) => {
       const { tenant } = flags;
-      if (id !== undefined && tenant === undefined) return deleteRun(context, id, flags);
-      if (id === undefined && tenant !== undefined) return exit(await deleteTenant(context, tenant, flags));
+      if (id !== undefined) return deleteRun(context, id, flags);
+      if (tenant !== undefined) return exit(await deleteTenant(context, tenant, flags));
       throw new FleetError("USAGE", "Expected either a run or --tenant.", { at: "runs delete", remedy: "`flotilla runs delete --help`" });
     });
 }
 
-async function deleteRun(context: CliContext, id: string, { json }: DeleteFlags): Promise<void> {
-  checkRunId(id, "<run>");
-  await withProducer(context, (producer) => producer.remove(id));
-  context.io.out(json === true ? JSON.stringify({ runId: id, status: "deleted" }) : `${id} deleted`);
-}
+const deleteRun = (context: CliContext, id: string, flags: DeleteFlags): Promise<void> =>
+  withRun(context, id, flags, async (_run, producer) => {
+    await producer.remove(id);
+    print(context, flags, { status: "deleted" }, id);
+  });
 
 async function deleteTenant(context: CliContext, tenant: string, { yes, json }: DeleteFlags): Promise<number> {
   if (!tenantSchema.safeParse(tenant).success) {

@@ -6,7 +6,7 @@ import { FINAL_STATUSES, LIVE_STATUSES, type RunStatus } from "../../protocol/ru
 import type { RunStore } from "../../protocol/run-store.ts";
 import { withProducer } from "../connect.ts";
 import type { CliContext } from "../context.ts";
-import { checkRunId, type JsonFlag, print, withRun } from "../one-run.ts";
+import { checkRunId, type JsonFlag, print, RUN_TENANT, type RunFlags, withRun } from "../one-run.ts";
 import { wholeNumber } from "../options.ts";
 import { collectRun, drawList, drawRun } from "../run-view.ts";
 import { tailRun } from "../tail.ts";
@@ -21,7 +21,7 @@ interface ListFlags extends JsonFlag {
   readonly limit: number;
   readonly before?: string;
 }
-interface ResolveFlags extends JsonFlag {
+interface ResolveFlags extends RunFlags {
   readonly ran?: string;
   readonly notRun?: true;
   readonly fail?: true;
@@ -55,16 +55,18 @@ function addLooking(runs: Command, context: CliContext, exit: Exit): void {
     .command("show")
     .description("show one run and its way through agents, turns and tools")
     .argument("<run>")
+    .option(...RUN_TENANT)
     .option("--json", "print JSON")
-    .action((id: string, flags: JsonFlag) => withRun(context, id, (run, store) => show(context, run, store, flags)));
+    .action((id: string, flags: RunFlags) => withRun(context, id, flags, (run, { store }) => show(context, run, store, flags)));
   runs
     .command("tail")
     .description("follow one run: text to stdout, events to stderr; Ctrl-C detaches")
     .argument("<run>")
     .option("--after <cursor>", "continue behind this event")
+    .option(...RUN_TENANT)
     .option("--json", "print one JSON object per event")
-    .action((id: string, flags: JsonFlag & { readonly after?: string }) =>
-      withRun(context, id, async (run) =>
+    .action((id: string, flags: RunFlags & { readonly after?: string }) =>
+      withRun(context, id, flags, async (run) =>
         exit((await tailRun(context, run, { after: flags.after, json: flags.json === true, textTo: "data" })).exitCode),
       ),
     );
@@ -81,10 +83,11 @@ function addResolve(runs: Command, context: CliContext): void {
     .option("--fail", "end the run as failed")
     .option("--resample", "forget the hop's journal and sample it anew")
     .option("--continue", "let a run go on that goes round in circles")
+    .option(...RUN_TENANT)
     .option("--json", "print JSON")
     .action(async (id: string, call: string | undefined, flags: ResolveFlags) => {
       const resolution = resolutionOf(call, flags);
-      await withRun(context, id, async (run) =>
+      await withRun(context, id, flags, async (run) =>
         print(context, flags, await run.resolve(call, resolution).then(() => ({ status: "resolved" })), run.id),
       );
     });
