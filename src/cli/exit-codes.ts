@@ -18,7 +18,14 @@ const UNREACHABLE: ReadonlySet<ErrorCode> = new Set([
   "REDIS_REPLY_MAPPING",
   "REDIS_TOO_OLD",
 ]);
-const FAILED: ReadonlySet<ErrorCode> = new Set(["RUN_NOT_COMPLETED", "RUN_CRASHED", "RUN_EXPIRED", "PEER_MISMATCH", "WORKER_CRASHED"]);
+const FAILED: ReadonlySet<ErrorCode> = new Set([
+  "RUN_NOT_COMPLETED",
+  "RUN_CRASHED",
+  "RUN_EXPIRED",
+  "PEER_MISMATCH",
+  "WORKERS_GONE",
+  "WORKER_CRASHED",
+]);
 
 /** What a command that was refused with this error exits with. */
 export function exitCodeOf(error: FleetError): number {

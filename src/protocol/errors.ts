@@ -54,6 +54,7 @@ export const ERRORS = {
   TURN_LIMIT: "The agent used up its turns without an answer.",
   USAGE: "The command line is not understood.",
   WAIT_ABORTED: "The wait was ended by its caller; the run goes on.",
+  WORKERS_GONE: "No live worker holds the agents that a command waits for.",
   WORKER_CRASHED: "The worker's process ended unexpectedly, again and again.",
 } as const satisfies Record<string, string>;
 

@@ -3,31 +3,37 @@ import { type Command, InvalidArgumentError } from "commander";
 import type { CostReport, CostRow } from "../../producers/costs.ts";
 import type { Latencies, StatsReport } from "../../producers/stats.ts";
 import { TOTALS_DIMENSIONS, type TotalsDimension, type TotalsFilter } from "../../producers/totals.ts";
-import { DAY_MS, dayOf, TOTALS } from "../../protocol/totals.ts";
 import { withProducer } from "../connect.ts";
 import type { CliContext } from "../context.ts";
 import { formatMicroUsd } from "../event-lines.ts";
 import { formatCount, formatMs, oneLine, plural, table } from "../io.ts";
-import { daysSince } from "../options.ts";
+import { daySince } from "../options.ts";
 
 interface TotalsFlags {
   readonly by: readonly TotalsDimension[];
-  readonly since: number;
+  /** A day in UTC. */
+  readonly since?: string;
   readonly tenant?: string;
   readonly json?: true;
 }
 
 export function addCosts(program: Command, context: CliContext): void {
-  addTable(program, "costs", "what model calls cost: by day, tenant, agent, version and model", ["agent", "model"], (flags) =>
+  addTable(program, context, "costs", "what model calls cost: by day, tenant, agent, version and model", ["agent", "model"], (flags) =>
     costs(context, flags),
   );
-  addTable(program, "stats", "how long model calls take: by day, tenant, agent, version and model", ["agent", "version"], (flags) =>
-    stats(context, flags),
+  addTable(
+    program,
+    context,
+    "stats",
+    "how long model calls take: by day, tenant, agent, version and model",
+    ["agent", "version"],
+    (flags) => stats(context, flags),
   );
 }
 
 function addTable(
   program: Command,
+  { clock }: CliContext,
   name: string,
   says: string,
   by: readonly TotalsDimension[],
@@ -37,25 +43,25 @@ function addTable(
     .command(name)
     .description(says)
     .option("--by <names>", `any of ${TOTALS_DIMENSIONS.join(", ")}, with commas between`, dimensions, by)
-    .option("--since <days>", "so many days, today in UTC included", daysSince("--since", TOTALS.keepDays), 7)
+    .option("--since <days>", "so many days, today in UTC included, or a date; default: 7d", daySince("--since", clock.nowMs))
     .option("--tenant <tenant>", "only this tenant's")
     .option("--json", "print JSON")
     .action(show);
 }
 
-const filterOf = ({ clock }: CliContext, { by, since, tenant }: TotalsFlags): TotalsFilter => ({
+const filterOf = ({ by, since, tenant }: TotalsFlags): TotalsFilter => ({
   by: [...by],
-  from: dayOf(clock.nowMs() - (since - 1) * DAY_MS),
+  ...(since === undefined ? {} : { from: since }),
   ...(tenant === undefined ? {} : { tenant }),
 });
 
 async function costs(context: CliContext, flags: TotalsFlags): Promise<void> {
-  const report = await withProducer(context, (producer) => producer.costs(filterOf(context, flags)));
+  const report = await withProducer(context, (producer) => producer.costs(filterOf(flags)));
   printReport(context, flags, report, () => drawCosts(report, flags.by));
 }
 
 async function stats(context: CliContext, flags: TotalsFlags): Promise<void> {
-  const report = await withProducer(context, (producer) => producer.stats(filterOf(context, flags)));
+  const report = await withProducer(context, (producer) => producer.stats(filterOf(flags)));
   printReport(context, flags, report, () => drawStats(report, flags.by));
 }
 

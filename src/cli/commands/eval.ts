@@ -7,6 +7,7 @@ import { type Command, Option } from "commander";
 import type { Producer } from "../../producer.ts";
 import { LINE_EXAMPLE, parseDataset } from "../../producers/evaluation/dataset.ts";
 import { type EvalPlan, evaluate, type Side } from "../../producers/evaluation/evaluate.ts";
+import { NO_WORKER_AFTER_MS, watchWorkers } from "../../producers/evaluation/live-workers.ts";
 import { exactGrader, functionGrader, type Grader, judgeGrader, schemaGrader } from "../../producers/evaluation/graders.ts";
 import { createTally, type Summary } from "../../producers/evaluation/summary.ts";
 import { FleetError, isFleetError } from "../../protocol/errors.ts";
@@ -71,18 +72,38 @@ async function runEval(context: CliContext, dataset: string, flags: EvalFlags): 
     const { tools, deadline: deadlineMs, concurrency, tenant } = flags;
     const maxCostMicroUsd = flags.maxCost === undefined ? undefined : flags.maxCost * 1_000_000;
     const plan = { id, lines, sides, grader, tools, deadlineMs, concurrency, tenant, maxCostMicroUsd };
-    context.io.say(`evaluation ${id}; resume it with --id ${id}`);
-    const { stopped, summary } = await untilStopped(context, (signal) =>
-      writeResults(producer, { ...plan, signal }, out).catch((error: unknown) => {
+    const agents = [...sides.map(({ agent }) => agent), ...(flags.grader === "model" ? [flags.judge] : [])];
+    const { stopped, summary } = await whileWorked(context, producer, agents, (signal) => {
+      // Said where Ctrl-C is heard already.
+      context.io.say(`evaluation ${id}; resume it with --id ${id}`);
+      return writeResults(producer, { ...plan, signal }, out).catch((error: unknown) => {
         throw resumable(error, id);
-      }),
-    );
+      });
+    });
     if (flags.json === true) context.io.out(JSON.stringify({ id, stopped, results: out, ...summary }));
     else for (const line of drawSummary(summary)) context.io.out(line);
     if (stopped !== "done") context.io.say(`Stopped before the end: ${WORDS[stopped]}.`);
     context.io.say(`results: ${out}`);
     return exitOf(summary, lines.length, stopped === "done", flags.minScore);
   });
+}
+
+/** Ends what nobody works on, and says so before it does. */
+async function whileWorked<T>(
+  context: CliContext,
+  { store }: Producer,
+  agents: readonly string[],
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const { clock, io } = context;
+  const onMissing = (missing: readonly string[]): void =>
+    io.say(`No live worker has ${missing.join(", ")}: waiting ${NO_WORKER_AFTER_MS / 1_000} s for one. Start it with: flotilla worker`);
+  using watch = watchWorkers({ store, clock, onMissing }, agents);
+  try {
+    return await untilStopped(context, (signal) => work(AbortSignal.any([signal, watch.signal])));
+  } catch (error) {
+    throw watch.signal.aborted ? watch.signal.reason : error;
+  }
 }
 
 const WORDS = {
