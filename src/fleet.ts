@@ -7,7 +7,7 @@ import type { z } from "zod";
 import { type Catalog, createCatalog, type OnVersionChange, type AgentMap, type AgentOptions, type AnyAgent } from "./agents/catalog.ts";
 import type { ConversationPolicy } from "./agents/compaction.ts";
 import type { Approvers } from "./agents/hop-decisions.ts";
-import { currentScope } from "./agents/hop-state.ts";
+import { currentCaller } from "./agents/hop-state.ts";
 import { journaledProvider } from "./agents/journaled-model.ts";
 import { type Clock, inTime, systemClock } from "./clock.ts";
 import { NO_KEYS, type PayloadCodec } from "./codec/payload-codec.ts";
@@ -220,7 +220,7 @@ function createProvider<M extends AgentMap>(options: FleetOptions<M>, env: Fleet
   const models = createModelProvider({
     env: parseModelEnv(variables),
     variables,
-    currentCaller: () => currentScope()?.hop.identity,
+    currentCaller,
     ...(options.prices === undefined ? {} : { prices: options.prices }),
     ...(options.models === undefined ? {} : { models: options.models }),
     ...(options.credentials === undefined ? {} : { credentials: options.credentials }),

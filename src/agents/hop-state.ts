@@ -89,6 +89,8 @@ export class HopState {
   handoff: { readonly filtered: boolean; readonly arguments: string } | undefined;
   /** What the hop generated, as it was before the handoff's filter rewrote it. */
   unfiltered: readonly AgentInputItem[] | undefined;
+  /** So many of the first items that the top of the hop shows its model were there before it. */
+  inherited = 0;
   /** Tokens of the last top-level model call, as the provider counted them. */
   contextTokens = 0;
   #fatal: { readonly error: unknown } | undefined;
@@ -228,6 +230,14 @@ export interface Scope {
 const scopes = new AsyncLocalStorage<Scope>();
 
 export const currentScope = (): Scope | undefined => scopes.getStore();
+
+/** Whose model call it is, and how much of what it asks was there before the hop. */
+export function currentCaller(): (HopIdentity & { readonly inherited: number }) | undefined {
+  const scope = currentScope();
+  if (scope === undefined) return undefined;
+  // A nested agent begins with what it is given by its caller.
+  return { ...scope.hop.identity, inherited: scope.frame.id === TOP_FRAME ? scope.hop.inherited : 0 };
+}
 export const runInScope = <T>(scope: Scope, work: () => T): T => scopes.run(scope, work);
 
 /**

@@ -117,6 +117,7 @@ async function runLoop(parts: HopParts, hop: HopState): Promise<HopResult> {
   const guarded = { guardsInput: guardsAll || parts.identity.hop === 0, guardedFrom: guardsAll ? 0 : parts.shownBefore };
   const agent = deriveAgent(parts.agent, hop, { ...guarded, onListenerError: parts.onListenerError });
   const runContext = new RunContext(parts.context.value);
+  hop.inherited = parts.transcript.length;
   // The transcript was written by the SDK's own `history`, or validated as input items at submit.
   let input: AgentInputItem[] | SdkState = parts.transcript as unknown as AgentInputItem[];
   for (;;) {

@@ -9,6 +9,8 @@ export interface Caller {
   readonly runId: string;
   readonly hop: number;
   readonly attempt: number;
+  /** So many of the first items of what is asked were there before the hop. Default 0. */
+  readonly inherited?: number;
 }
 
 export const attributionHeaders = ({ tenant, agent, runId, hop, attempt }: Caller): Readonly<Record<string, string>> => ({

@@ -10,6 +10,7 @@ import { type CallRecord, inCall } from "./call-record.ts";
 import { field, isObject, numberField } from "./duck.ts";
 import { costOf, type ModelPrice, toMicroUsd } from "./prices.ts";
 import type { Route } from "./routes.ts";
+import { toSendable } from "./sendable.ts";
 
 export interface Meter {
   readonly route: Route;
@@ -31,13 +32,13 @@ type Receipted<A extends Answer> = Omit<A, "rawUsage" | "providerData"> & {
 
 export async function meteredResponse(model: Model, request: ModelRequest, meter: Meter): Promise<ModelResponse> {
   const record = newRecord(meter);
-  const response = await inCall(record, () => model.getResponse(toSent(request, meter.route)));
+  const response = await inCall(record, () => model.getResponse(toSent(request, meter)));
   return withReceipt(response, request, meter, record);
 }
 
 export async function* meteredStream(model: Model, request: ModelRequest, meter: Meter): AsyncIterable<StreamEvent> {
   const record = newRecord(meter);
-  const events = inCall(record, () => model.getStreamedResponse(toSent(request, meter.route))[Symbol.asyncIterator]());
+  const events = inCall(record, () => model.getStreamedResponse(toSent(request, meter))[Symbol.asyncIterator]());
   try {
     for (;;) {
       // A generator runs where it is asked for its next value, so each asking is inside the call.
@@ -52,15 +53,13 @@ export async function* meteredStream(model: Model, request: ModelRequest, meter:
 
 const newRecord = ({ caller }: Meter): CallRecord => ({ caller, headers: undefined });
 
-/** The provider's own counts hold what the SDK's lose; reasoning that Anthropic sealed means nothing to anybody else. */
-function toSent(request: ModelRequest, { api }: Route): ModelRequest {
+/** The provider's own counts hold what the SDK's lose. */
+function toSent(request: ModelRequest, { route, caller }: Meter): ModelRequest {
   const { input } = request;
-  const modelSettings = { ...request.modelSettings, preserveRawUsage: true };
-  if (api === "messages" || typeof input === "string") return { ...request, modelSettings };
   return {
     ...request,
-    modelSettings,
-    input: input.filter(({ type, providerData }) => type !== "reasoning" || field(providerData, "anthropic") === undefined),
+    modelSettings: { ...request.modelSettings, preserveRawUsage: true },
+    input: typeof input === "string" ? input : [...toSendable(input, route.api, caller?.inherited ?? 0)],
   };
 }
 
