@@ -117,7 +117,7 @@ export const bullLockKey = (prefix: string, queue: string, jobId: string): strin
 /** The BullMQ queue of a group of agents. A worker of another protocol major never sees its jobs. */
 export const bullQueueName = (queue: string): string => `${queue}.v${PROTOCOL_MAJOR}`;
 
-/** What stands in a member of `index` in place of a status, for failed runs of one reason; as in prelude.lua. */
+/** What stands in a member of `index` in place of a status, for failed runs of one reason; as in endings.lua. */
 export const failureGroup = (code: string, agent: string): string =>
   `failed:${code}:${agent.replaceAll("%", "%25").replaceAll("/", "%2F")}`;
 

@@ -26,7 +26,7 @@ export interface StoreContext {
 
 export type ScriptArgs = Readonly<Record<string, string | number>>;
 
-/** As `retention_ms` of `prelude.lua` reads it: one time for all, or JSON by status. */
+/** As `retention_ms` of `endings.lua` reads it: one time for all, or JSON by status. */
 export const retentionArg = (retention: Retention): string =>
   typeof retention === "number" ? String(retention) : JSON.stringify(retention);
 

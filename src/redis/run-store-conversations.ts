@@ -47,7 +47,7 @@ async function send(
   return parseStrings(await answered(runScript(redis, call)));
 }
 
-/** What `prelude.lua` reads from the record of a run: names are built here, never in Lua. */
+/** What `moves.lua` reads from the record of a run: names are built here, never in Lua. */
 export const conversationKeysJson = (keys: Keys, tenant: string, id: string): string =>
   JSON.stringify({
     id,

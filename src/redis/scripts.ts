@@ -3,25 +3,27 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import type { ChainableCommander, Redis } from "ioredis";
 
-const RUN_SCRIPTS = [
-  "submit",
-  "begin",
-  "record",
-  "open-intent",
-  "end",
-  "cancel",
-  "resolve",
-  "decide",
-  "announced",
-  "look",
-  "take-back",
-  "pause",
-  "resume",
-  "unpark",
-] as const;
+/** Scripts that work on one run, each with what it needs beside the prelude. */
+const RUN_SCRIPTS = {
+  submit: ["moves"],
+  begin: ["moves", "endings"],
+  record: ["moves"],
+  "open-intent": [],
+  end: ["moves", "endings", "people"],
+  cancel: ["moves", "endings", "people"],
+  resolve: ["moves", "endings", "people"],
+  decide: ["moves", "people"],
+  announced: ["moves", "people"],
+  look: ["moves", "endings", "people"],
+  "take-back": ["moves", "endings"],
+  pause: ["moves", "people"],
+  resume: ["moves", "people"],
+  unpark: ["moves", "people"],
+} as const;
 const PLAIN_SCRIPTS = ["renew", "due", "glance", "sweep", "remove", "conversation", "pause-scope", "resume-scope", "parked"] as const;
-export type ScriptName = (typeof RUN_SCRIPTS)[number] | (typeof PLAIN_SCRIPTS)[number];
-export const SCRIPT_NAMES: readonly ScriptName[] = [...RUN_SCRIPTS, ...PLAIN_SCRIPTS];
+export type ScriptName = keyof typeof RUN_SCRIPTS | (typeof PLAIN_SCRIPTS)[number];
+// The keys of an object literal of this file.
+export const SCRIPT_NAMES: readonly ScriptName[] = [...(Object.keys(RUN_SCRIPTS) as (keyof typeof RUN_SCRIPTS)[]), ...PLAIN_SCRIPTS];
 
 export interface ScriptCall {
   readonly name: ScriptName;
@@ -36,14 +38,24 @@ interface Script {
 
 const scripts = new Map<ScriptName, Script>();
 
-/** The text that Redis runs, prelude included. The path holds from `src/redis` and from `dist/redis`: the package ships `src`. */
+/** The text that Redis runs, all that it needs included. The path holds from `src/redis` and from `dist/redis`: the package ships `src`. */
 export function scriptSource(name: ScriptName): string {
   const read = (file: string): string => readFileSync(new URL(`../../src/redis/scripts/${file}.lua`, import.meta.url), "utf8");
-  const isRunScript = RUN_SCRIPTS.some((known) => known === name);
-  return isRunScript
-    ? `${read("prelude")}\nlocal function main()\n${read(name)}\nend\nlocal reply = answer(main)\nflush()\nreturn reply`
-    : read(name);
+  if (!isRunScript(name)) return read(name);
+  const parts: readonly string[] = RUN_SCRIPTS[name];
+  const reply = parts.includes("people") ? "answer(main)" : "main()";
+  return [
+    ...["prelude", ...parts].map(read),
+    "local function main()",
+    read(name),
+    "end",
+    `local reply = ${reply}`,
+    "flush()",
+    "return reply",
+  ].join("\n");
 }
+
+const isRunScript = (name: ScriptName): name is keyof typeof RUN_SCRIPTS => name in RUN_SCRIPTS;
 
 /** Sends one script. Redis forgets scripts when it restarts, so NOSCRIPT is answered with the text. */
 export async function runScript(redis: Redis, call: ScriptCall): Promise<unknown> {

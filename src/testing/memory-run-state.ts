@@ -1,4 +1,4 @@
-/** A run in memory and the moves that several commands share. It mirrors `src/redis/scripts/prelude.lua`, name by name. */
+/** A run in memory and the moves that several commands share. It mirrors `prelude.lua`, `moves.lua` and `endings.lua` of `src/redis/scripts`, name by name. */
 import { conversationOf, type MemoryConversation, useConversation } from "./memory-conversations.ts";
 import type { Clock } from "../clock.ts";
 import type { RunEvent } from "../protocol/events.ts";

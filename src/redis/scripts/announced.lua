@@ -5,7 +5,7 @@
 if run.status ~= "suspended" or run.wake ~= arg.wake or not run.announceAtMs then return "" end
 
 settling()
-run.announceAtMs = false
 unset("announceAtMs")
+run.announceAtMs = false
 watch_approvals()
 return ""

@@ -6,8 +6,8 @@ if not run.status then return { "unknown" } end
 if not run.pause and run.status ~= "paused" then return { "not-paused", run.status } end
 
 settling()
-run.pause = false
 unset("pause")
+run.pause = false
 local scope, json = pause_of()
 if run.status ~= "paused" then
   event("run.resumed", ',"because":"unpaused"')
