@@ -92,13 +92,10 @@ async function begin(context: StoreContext, command: BeginCommand): Promise<Begi
 
 async function record(context: StoreContext, fact: Fact): Promise<StepReply> {
   const { runId, token, hop, key, valueJson, turns, event, closesIntent = "" } = fact;
-  const { requests, inputTokens, cachedInputTokens, outputTokens, reasoningTokens } = fact.usage;
-  const { cacheWriteInputTokens = 0, pricedRequests = 0, costMicroUsd = 0 } = fact.usage;
-  const tokens = { requests, inputTokens, cachedInputTokens, outputTokens, reasoningTokens, cacheWriteInputTokens };
-  const usage = { ...tokens, pricedRequests, costMicroUsd };
+  const counted = Object.entries({ ...fact.usage, turns }).filter(([, count = 0]) => count > 0);
   const eventJson = event === undefined ? "" : JSON.stringify(event);
-  const counted = { ...usage, turns, ...tallyArgs(fact.tally) };
-  const args = { token, hop, key, value: valueJson, ...counted, event: eventJson, closesIntent, journalNetMs: JOURNAL_NET_MS };
+  const step = { token, hop, key, value: valueJson, counted: JSON.stringify(Object.fromEntries(counted)) };
+  const args = { ...step, ...tallyArgs(fact.tally), event: eventJson, closesIntent, journalNetMs: JOURNAL_NET_MS };
   const { keys, clock } = context;
   const reply = await callForStrings(context, "record", runId, args, keys.journal(runId, hop), keys.totals(dayOf(clock.nowMs())));
   const [status, isNew, earlier = "", current, stop = "", paused] = reply;

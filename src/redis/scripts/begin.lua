@@ -49,8 +49,8 @@ end
 run.attempts = tonumber(run.attempts) + 1
 move("running")
 if run.notBeforeMs or run.lastBegin then unset("notBeforeMs", "lastBegin") end
-if not run.startedAtMs then set("startedAtMs", now) end
-set("attempts", run.attempts, "token", arg.token, "beganToken", arg.token, "worker", arg.worker)
+if not run.startedAtMs then set("startedAtMs", now_text) end
+set("attempts", run.attempts, "token", arg.token, "worker", arg.worker)
 redis.call("ZADD", key.dispatch, now + tonumber(arg.leaseMs) + GRACE_MS, arg.runId)
 local build = ""
 if arg.buildAgent == run.agent then

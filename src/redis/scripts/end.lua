@@ -6,8 +6,12 @@
 --      conversationJson (what later hops need), turn and turnSummary (ConversationTurn JSON), turnDrop (how many of the oldest turns go), journalNetMs
 -- Returns JSON {"status":"settled","as":status,"next":wake or absent,"follower":run id or absent} | {"status":"superseded"}
 -- Keeps I1, I2 (fenced by the token), I3, I8 (first final state wins), I12 (the same token ends again: the same answer).
+read({ "status", "token", "endedToken", "cancelRequested", "hop", "agent", "tenant", "deaths", "itemsBytes", "itemsFrom", "turnsBefore",
+  "deadlineAtMs", "conversationKeys" })
 if run.endedToken == arg.token then return run.lastEnd end
 if run.status ~= "running" or run.token ~= arg.token then return '{"status":"superseded"}' end
+-- Of no run that is running.
+run.parked, run.suspension, run.notBeforeMs, run.announceAtMs = false, false, false, false
 local target, hop = arg.queue, tonumber(run.hop) + 1
 if arg.outcome == "handed-off" and target == "" then
   local entry = redis.call("HGET", key.agents, arg.to)
@@ -188,5 +192,6 @@ else
   if arg.rejectKey ~= "" then set("rejectedKey", arg.rejectKey) end
 end
 local reply = cjson.encode({ status = "settled", as = run.status, next = next_wake, follower = follower })
-set("deaths", 0, "endedToken", arg.token, "lastEnd", reply)
+unset("deaths")
+set("endedToken", arg.token, "lastEnd", reply)
 return reply

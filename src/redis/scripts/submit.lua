@@ -43,12 +43,12 @@ local ahead = talk and redis.call("LLEN", talk.queue) or 0
 if talk and ahead >= tonumber(arg.maxWaiting) then return { "conversation-full" } end
 
 run = { status = "queued", hop = seeded and arg.hop or "0", wake = "0", agent = arg.agent, queue = arg.queue, priority = arg.priority, tenant = arg.tenant, attempts = "0" }
-local due_at = now + tonumber(arg.delayMs)
-set("v", "1", "runId", arg.runId, "status", "queued", "tenant", arg.tenant, "agent", arg.agent, "entryAgent", seeded and arg.entryAgent or arg.agent,
-  "queue", arg.queue, "priority", arg.priority, "metadata", arg.metadata, "context", arg.context, "settings", arg.settings, "inputHash", arg.inputHash,
-  "hop", run.hop, "wake", "0", "attempts", "0", "retries", "0", "resamples", "0", "deaths", "0", "turns", seeded and arg.turns or "0",
+local due_at, deadline_at = now + tonumber(arg.delayMs), string.format("%.0f", now + arg.deadlineMs)
+redis.call("HSET", key.run, "v", "1", "runId", arg.runId, "status", "queued", "tenant", arg.tenant, "agent", arg.agent,
+  "entryAgent", seeded and arg.entryAgent or arg.agent, "queue", arg.queue, "priority", arg.priority, "metadata", arg.metadata, "context", arg.context,
+  "settings", arg.settings, "hop", run.hop, "wake", "0", "attempts", "0", "retries", "0", "resamples", "0", "turns", seeded and arg.turns or "0",
   "turnsBefore", seeded and arg.turnsBefore or "0", "maxHops", arg.maxHops,
-  "itemsBytes", #arg.items, "createdAtMs", now, "deadlineAtMs", now + tonumber(arg.deadlineMs), "lookDelayMs", LOOK_MS)
+  "itemsBytes", #arg.items, "createdAtMs", now_text, "updatedAtMs", now_text, "deadlineAtMs", deadline_at, "lookDelayMs", LOOK_MS)
 if arg.tools ~= "" then set("tools", arg.tools) end
 if arg.model ~= "" then set("model", arg.model) end
 if arg.idempotencyKey ~= "" then set("idempotencyKey", arg.idempotencyKey) end
@@ -59,7 +59,7 @@ else
 end
 redis.call("RPUSH", key.items, arg.items)
 redis.call("ZADD", key.dispatch, due_at, arg.runId)
-redis.call("ZADD", key.timers, now + tonumber(arg.deadlineMs), arg.runId)
+redis.call("ZADD", key.timers, deadline_at, arg.runId)
 redis.call("ZADD", key.index, 0, indexed("*", "queued"), 0, indexed(run.tenant, "queued"), 0, indexed("*", "*"), 0, indexed(run.tenant, "*"))
 if key.extra and not seeded then redis.call("SET", key.extra, arg.runId .. " " .. arg.inputHash, "PX", arg.idemTtlMs) end
 event("run.queued", ',"queue":' .. quote(arg.queue) .. (seeded and ',"origin":' .. arg.origin or ""))
