@@ -23,6 +23,7 @@ const CONTEXT_WORDS =
 interface Facts {
   readonly status: number | undefined;
   readonly code: string | undefined;
+  readonly type: string | undefined;
   readonly text: string;
   readonly headers: unknown;
   readonly requestId: string | undefined;
@@ -52,8 +53,9 @@ const FINAL_TEXTS = {
   MODEL_CALL_FAILED: "The provider refused the call",
 } as const satisfies Partial<Record<ErrorCode, string>>;
 
-function toFinalCode({ status, code, text, headers }: Facts): keyof typeof FINAL_TEXTS | undefined {
-  if (code !== undefined && QUOTA_CODES.has(code)) return "MODEL_QUOTA_SPENT";
+function toFinalCode({ status, code, type, text, headers }: Facts): keyof typeof FINAL_TEXTS | undefined {
+  // LiteLLM repeats the status as the code, and says only by the type that a budget is spent.
+  if ([code, type].some((word) => word !== undefined && QUOTA_CODES.has(word))) return "MODEL_QUOTA_SPENT";
   if (code !== undefined && CONTEXT_CODES.has(code)) return "MODEL_CONTEXT_TOO_LONG";
   // A 429 "request too large" says that this one request never fits the limit: waiting does not help.
   if ((status === 400 || status === 413 || status === 429) && CONTEXT_WORDS.test(text)) return "MODEL_CONTEXT_TOO_LONG";
@@ -70,9 +72,11 @@ function toFinalCode({ status, code, text, headers }: Facts): keyof typeof FINAL
 function readFacts(error: unknown): Facts {
   const body = field(error, "error");
   const headers = field(error, "headers") ?? field(error, "responseHeaders");
+  const type = textField(error, "type") ?? textField(body, "type");
   return {
     status: numberField(error, "status") ?? numberField(error, "statusCode"),
-    code: textField(error, "code") ?? textField(body, "code") ?? textField(error, "type") ?? textField(body, "type"),
+    code: textField(error, "code") ?? textField(body, "code") ?? type,
+    type,
     text: textField(error, "message") ?? textField(body, "message") ?? "",
     headers,
     requestId: textField(error, "requestID") ?? textField(error, "request_id") ?? readHeader(headers, "x-litellm-call-id"),

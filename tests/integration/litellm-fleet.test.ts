@@ -5,7 +5,7 @@ import { z } from "zod";
 import type { RunEvent } from "../../src/index.ts";
 import type { FakeCall, FakeReply } from "../../src/testing/fake-provider.ts";
 import { setupInProcess } from "../support/in-process-fleet.ts";
-import { MASTER_KEY, useProxyBench } from "../support/litellm.ts";
+import { AZURE_KEY, MASTER_KEY, useProxyBench } from "../support/litellm.ts";
 import { commandLine, emptyFolder } from "../unit/cli/cli-process.ts";
 
 const MODEL = "anthropic/claude-sonnet-4-6";
@@ -25,12 +25,12 @@ const rule = ({ handoffs, tools, toolResults, outputSchema }: FakeCall): FakeRep
   return { toolCalls: [{ name: handoffs[0] ?? "", arguments: {} }] };
 };
 
-function team(stream: boolean) {
-  const reporter = new Agent({ name: "reporter", instructions: "Report", model: MODEL, outputType: answer });
+function team(stream: boolean, model = MODEL) {
+  const reporter = new Agent({ name: "reporter", instructions: "Report", model, outputType: answer });
   const scout = Agent.create({
     name: "scout",
     instructions: "Look",
-    model: MODEL,
+    model,
     tools: [weather],
     handoffs: [reporter],
     modelSettings: { reasoning: { effort: "low" } },
@@ -85,6 +85,24 @@ describe("a fleet through a real proxy", { tags: ["litellm", "redis", "processes
     expect(JSON.stringify(bodies[1])).toMatch(api === "messages" ? /"signature":"sig_/ : /^(?!.*"signature")/);
   });
 
+  test.each(WAYS)("A1, A2: a team's run on Azure costs what its calls cost, by the %s door (streamed: %s)", async (api, stream) => {
+    bench().fake.setReply(rule);
+    await using local = await setupInProcess(rule);
+    const fleet = local.fleet(team(stream, "azure_ai/claude-sonnet-4-6"), { env: envFor(api) });
+    await fleet.worker(local.workerOptions);
+    const before = bench().fake.calls.length;
+    const run = await fleet.submit("scout", "How is it in Oslo?", { tenant: "acme" });
+    expect(await run.result()).toMatchObject({
+      status: "completed",
+      agent: "reporter",
+      output: { city: "Oslo", degrees: 4 },
+      usage: { requests: 3, pricedRequests: 3 },
+    });
+    const calls = bench().fake.calls.slice(before);
+    const azure = { path: "/anthropic/v1/messages", model: "claude-sonnet-4-6", streamed: stream, headers: { "x-api-key": AZURE_KEY } };
+    expect(calls).toMatchObject([azure, azure, azure]);
+  });
+
   test("no key of the proxy or of the provider reaches the run's record, its events or the log", async () => {
     await using local = await setupInProcess(rule);
     bench().fake.setFaults(() => ({ status: 401, errorMessage: `Incorrect API key provided: ${MASTER_KEY}` }));
@@ -98,7 +116,9 @@ describe("a fleet through a real proxy", { tags: ["litellm", "redis", "processes
     expect(told).not.toMatch(/sk-/);
   });
 
-  test("F4: a proxy that is gone is waited for: the run goes on where it was when the proxy is back", async () => {
+  // A busy machine takes longer to start a proxy than a test may take.
+  const restarted = { timeout: 180_000 };
+  test("F4: a proxy that is gone is waited for: the run goes on where it was when the proxy is back", restarted, async () => {
     bench().fake.setReply(rule);
     await using local = await setupInProcess(rule);
     const away = Promise.withResolvers<void>();

@@ -92,10 +92,14 @@ describe("messages through a real proxy", { tags: ["litellm", "processes", "slow
     expect(reply.upstream[0]).toMatchObject({ api: "responses" });
   });
 
-  test("R3, R5: a rate limit keeps its type, an overload becomes a 500, and an overload in a stream keeps its type", async () => {
+  test("R3: SURPRISE: a rate limit keeps its type and loses its retry-after", async () => {
     bench().fake.setFaults(() => ({ status: 429, headers: { "retry-after": "7" } }));
     const limited = await ask({});
     expect(limited).toMatchObject({ status: 429, body: { type: "error", error: { type: "rate_limit_error" } } });
+    expect([...limited.headers].filter(([name]) => name.endsWith("retry-after"))).toEqual([]);
+  });
+
+  test("R5: an overload becomes a 500, and an overload in a stream keeps its type", async () => {
     bench().fake.setFaults(() => ({ status: 529 }));
     expect(await ask({})).toMatchObject({ status: 500, body: { error: { type: "api_error" } } });
     bench().fake.setFaults(undefined);

@@ -4,7 +4,7 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach } from "vitest";
@@ -30,6 +30,8 @@ export interface LiteLlmPlan {
   /** `general_settings`, besides the master key. */
   readonly general?: Readonly<Record<string, unknown>>;
   readonly env?: Readonly<Record<string, string>>;
+  /** Files of tests/support that stand beside its configuration. */
+  readonly files?: readonly string[];
 }
 
 export interface LiteLlm extends AsyncDisposable {
@@ -40,7 +42,7 @@ export interface LiteLlm extends AsyncDisposable {
   restart(): Promise<void>;
 }
 
-export async function startLiteLlm({ models, settings = {}, general = {}, env = {} }: LiteLlmPlan): Promise<LiteLlm> {
+export async function startLiteLlm({ models, settings = {}, general = {}, env = {}, files = [] }: LiteLlmPlan): Promise<LiteLlm> {
   const dir = mkdtempSync(join(tmpdir(), "flotilla-litellm-"));
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
@@ -53,6 +55,7 @@ export async function startLiteLlm({ models, settings = {}, general = {}, env = 
   };
   // JSON is YAML.
   writeFileSync(join(dir, "config.yaml"), JSON.stringify(config));
+  for (const file of files) copyFileSync(join(import.meta.dirname, file), join(dir, file));
   let child = await start(dir, port, env);
   const kill = async (): Promise<void> => {
     if (child.exitCode !== null || child.signalCode !== null) return;
@@ -177,6 +180,7 @@ async function openProxyBench(changes: BenchChanges): Promise<ProxyBench> {
       ...changes.settings,
     },
     general: changes.general ?? {},
+    files: changes.files ?? [],
     env: { ANTHROPIC_API_BASE: fake.origin, ANTHROPIC_API_KEY: PASSTHROUGH_KEY, ...changes.env },
   });
   const send: ProxyBench["send"] = (path, body, headers, signal = null) =>

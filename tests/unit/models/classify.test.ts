@@ -1,6 +1,6 @@
 /** The table of failures, each row made by the real client and the real SDK against the fake provider wherever that can be. */
 import { Agent, OpenAIProvider, Runner, tool } from "@openai/agents";
-import { OpenAI } from "openai";
+import { APIError, OpenAI } from "openai";
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
 import { classifyFailure } from "../../../src/models/classify.ts";
@@ -247,6 +247,12 @@ test("an error of the fleet keeps its code", () => {
     message: "No key.",
   });
   expect(classifyFailure(new FleetError("BACKEND_UNREACHABLE", "Gone."))).toMatchObject({ kind: "transient", code: "BACKEND_UNREACHABLE" });
+});
+
+test.each([400, 422, 429])("a budget that a LiteLLM key has spent is a spent quota, though its code is the status %i", (status) => {
+  const body = { error: { message: "Budget has been exceeded!", type: "budget_exceeded", param: null, code: String(status) } };
+  const error = APIError.generate(status, body, undefined, new Headers());
+  expect(classifyFailure(error)).toMatchObject({ kind: "final", code: "MODEL_QUOTA_SPENT" });
 });
 
 test("a retry-after date needs the time", () => {
