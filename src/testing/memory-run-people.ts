@@ -53,7 +53,7 @@ function resolve(
   if (!isOpen(run, callId, resolution)) return { status: "not-open", info: infoOf(run) };
   if (resolution.type === "fail") {
     const message = callId === undefined ? "A person ended the run." : `A person said that the call ${callId} failed.`;
-    failRun(world, run, { code: run.info.suspension === "loop" ? "LOOP_DETECTED" : "TOOL_FAILED", message }, retentionMs);
+    failRun(world, run, { code: codeOf(run, callId), message }, retentionMs);
     return { status: "resolved", next: undefined };
   }
   if (resolution.type === "continue") {
@@ -75,6 +75,12 @@ function resolve(
     return { status: "resolved", next: undefined };
   }
   return resume(world, run, resolution.type);
+}
+
+/** What stopped the run, so that all that one deploy stopped can be found and retried by it. */
+function codeOf({ info: { suspension } }: MemoryRun, callId: string | undefined): string {
+  if (suspension === "loop") return "LOOP_DETECTED";
+  return suspension === "replay-diverged" && callId === undefined ? "REPLAY_DIVERGED" : "TOOL_FAILED";
 }
 
 function isOpen(run: MemoryRun, callId: string | undefined, { type }: Resolution): boolean {

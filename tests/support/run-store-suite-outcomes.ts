@@ -229,6 +229,14 @@ export function outcomesSuite(open: OpenStore): void {
       expect(await begin(store, runId, "u", 35)).toMatchObject({ recentAgents: latest });
     });
 
+    test("I8 a diverged replay that a person ends has its own code, so that what a deploy stopped is retried together", async () => {
+      const { store } = await setup();
+      const runId = await suspended(store, { type: "suspended", suspension: "replay-diverged", error });
+      expect(await store.resolve(runId, undefined, { type: "fail" }, DAY_MS)).toMatchObject({ status: "resolved", next: undefined });
+      expect(await store.get(runId)).toMatchObject({ status: "failed", error: { code: "REPLAY_DIVERGED" } });
+      expect(await store.failures({ code: "REPLAY_DIVERGED" })).toMatchObject([{ count: 1, newest: runId }]);
+    });
+
     test("I5 a diverged replay goes on only when a person has it sampled anew", async () => {
       const { store } = await setup();
       const runId = await running(store);

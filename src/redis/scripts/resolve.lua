@@ -15,7 +15,9 @@ if arg.resolution == "fail" and arg.callId ~= "" and not intent_open then return
 
 settling_for_good()
 if arg.resolution == "fail" then
-  fail(loops and "LOOP_DETECTED" or "TOOL_FAILED", arg.callId == "" and "A person ended the run." or "A person said that the call " .. arg.callId .. " failed.")
+  -- The code says what stopped the run, so that all that one deploy stopped can be found and retried by it.
+  local code = loops and "LOOP_DETECTED" or diverged and arg.callId == "" and "REPLAY_DIVERGED" or "TOOL_FAILED"
+  fail(code, arg.callId == "" and "A person ended the run." or "A person said that the call " .. arg.callId .. " failed.")
   return { "resolved", "" }
 end
 if loops then
