@@ -42,6 +42,7 @@ export type { TotalsDimension } from "./producers/totals.ts";
 export type { ApproveOptions, RejectOptions } from "./producers/decide.ts";
 export type { ApprovalPage, ApprovalQuery } from "./producers/list-approvals.ts";
 export type { CancelFilter, CancelledMany } from "./producers/cancel-many.ts";
+export type { ManyResolution, ResolvedMany, ResolveFilter } from "./producers/resolve-many.ts";
 export type { ScopePaused, ScopeResumed } from "./producers/pause-scopes.ts";
 export type { TenantCount, TenantRemoval } from "./producers/remove-runs.ts";
 export type { Retried } from "./producers/retry-many.ts";

@@ -20,6 +20,7 @@ import { createRedisRunStore } from "./redis/redis-run-store.ts";
 
 export { payloadCodec, type PayloadCodec, type PayloadCodecOptions } from "./codec/payload-codec.ts";
 export type { CancelFilter, CancelledMany } from "./producers/cancel-many.ts";
+export type { ManyResolution, ResolvedMany, ResolveFilter } from "./producers/resolve-many.ts";
 export type { Conversations } from "./producers/conversations.ts";
 export type { CostQuery, CostReport, CostRow, Costs } from "./producers/costs.ts";
 export type { Latencies, StatsQuery, StatsReport, StatsRow } from "./producers/stats.ts";

@@ -16,6 +16,8 @@ export const lazyProducer = <A extends FleetTypes>(open: () => RunProducer<A>): 
   countTenant: (tenant) => open().countTenant(tenant),
   cancelMany: (filter) => open().cancelMany(filter),
   countCancellable: (filter) => open().countCancellable(filter),
+  resolveMany: (filter, resolution) => open().resolveMany(filter, resolution),
+  countResolvable: (filter, resolution) => open().countResolvable(filter, resolution),
   pause: (scope, note) => open().pause(scope, note),
   resume: (scope) => open().resume(scope),
   pauses: () => open().pauses(),

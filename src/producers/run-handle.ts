@@ -8,7 +8,7 @@ import { GONE_AFTER_MS } from "../protocol/registry.ts";
 import type { Retention } from "../protocol/retention.ts";
 import { isFinal, type RunErrorInfo, type RunInfo, type RunResult } from "../protocol/run.ts";
 import type { PauseNote, PauseReply, ResumeReply } from "../protocol/pause.ts";
-import type { CancelReply } from "../protocol/people.ts";
+import type { CancelReply, PlainResolution, Resolution } from "../protocol/people.ts";
 import type { LiveText, RunStore } from "../protocol/run-store.ts";
 import type { WakeQueue } from "../protocol/wake-queue.ts";
 import { reach } from "./backend.ts";
@@ -36,15 +36,7 @@ export interface RunDeps {
 /** A person's word on what nobody can tell from the record. */
 export type HandleResolution =
   /** Of a call whose effect is unknown: it happened, and the tool had answered this. */
-  | { readonly type: "ran"; readonly result: unknown }
-  /** Of such a call: it did not happen, and runs now. */
-  | { readonly type: "not-run" }
-  /** Of anything: the run ends as failed. */
-  | { readonly type: "fail" }
-  /** Of a loop: go on; the count begins anew. */
-  | { readonly type: "continue" }
-  /** Of a diverged replay: forget the hop's journal and start the hop again. It is paid again, and its tools may run again. */
-  | { readonly type: "resample" };
+  { readonly type: "ran"; readonly result: unknown } | PlainResolution;
 
 export interface WaitOptions {
   readonly signal?: AbortSignal | undefined;
@@ -238,7 +230,7 @@ async function* textOf(events: AsyncIterable<FollowedEvent>): AsyncGenerator<str
   }
 }
 
-function storedResolution(resolution: HandleResolution): Parameters<RunStore["resolve"]>[2] {
+function storedResolution(resolution: HandleResolution): Resolution {
   if (resolution.type !== "ran") return resolution;
   return { type: "ran", resultJson: encodeJson(resolution.result, { at: "result", maxBytes: LIMITS.stepBytes }) };
 }

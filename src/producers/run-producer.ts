@@ -22,6 +22,14 @@ import { type Conversations, createConversations } from "./conversations.ts";
 import { type ApprovalPage, type ApprovalQuery, listApprovals } from "./list-approvals.ts";
 import { countTenant, removeRun, removeTenant, type TenantCount, type TenantRemoval } from "./remove-runs.ts";
 import { pauseScope, resumeScope, type ScopePaused, type ScopeResumed } from "./pause-scopes.ts";
+import {
+  countResolvable,
+  type ManyResolution,
+  parseResolveFilter,
+  type ResolveFilter,
+  type ResolvedMany,
+  resolveMany,
+} from "./resolve-many.ts";
 import { type Retried, retryMany } from "./retry-many.ts";
 import { createRunHandle, type RunDeps, type RunHandle } from "./run-handle.ts";
 import { runIds } from "./run-ids.ts";
@@ -88,6 +96,13 @@ export interface RunProducer<A extends FleetTypes = FleetTypes> {
   cancelMany(filter: CancelFilter): Promise<CancelledMany>;
   /** How many runs `cancelMany` would find now. */
   countCancellable(filter: CancelFilter): Promise<number>;
+  /**
+   * Says the same of all runs that are suspended for the same reason, in batches: of a diverged replay `resample` or `fail`, of a loop
+   * `continue` or `fail`, of an unknown effect `fail`. @throws FleetError INPUT_INVALID, BACKEND_UNREACHABLE.
+   */
+  resolveMany(filter: ResolveFilter, resolution: ManyResolution): Promise<ResolvedMany>;
+  /** How many runs `resolveMany` would find now. @throws FleetError as it. */
+  countResolvable(filter: ResolveFilter, resolution: ManyResolution): Promise<number>;
   /**
    * Holds back all runs that an agent has, or all of a tenant: none begins, and what runs finishes its present step. Submits are taken in.
    * @throws FleetError INPUT_INVALID, INPUT_TOO_LARGE, BACKEND_UNREACHABLE.
@@ -165,6 +180,8 @@ export function createRunProducer<A extends FleetTypes = FleetTypes>(deps: RunPr
     countTenant: (tenant) => countTenant(store, tenant),
     cancelMany: async (filter) => cancelMany(store, retentionMs, within(parseFilter(filter))),
     countCancellable: async (filter) => countCancellable(store, within(parseFilter(filter))),
+    resolveMany: async (filter, resolution) => resolveMany(runDeps, within(parseResolveFilter(filter)), resolution),
+    countResolvable: async (filter, resolution) => countResolvable(runDeps, within(parseResolveFilter(filter)), resolution),
     pause: (scope, note) => pauseScope(deps, scope, note),
     resume: (scope) => resumeScope(deps, scope),
     pauses: () => reach(store.pauses()),

@@ -10,15 +10,19 @@ export type CancelReply =
   | { readonly status: "already-final"; readonly as: FinalStatus }
   | { readonly status: "unknown" };
 
-/** A person's word on a call whose effect is unknown, on a diverged replay, or on a loop. */
-export type Resolution =
-  | { readonly type: "ran"; readonly resultJson: string }
+/** A person's word that needs nothing beside it. */
+export type PlainResolution =
+  /** Of a call whose effect is unknown: it did not happen, and runs now. */
   | { readonly type: "not-run" }
+  /** Of anything: the run ends as failed. */
   | { readonly type: "fail" }
-  /** `loop` only: go on; the count begins anew. */
+  /** Of a loop: go on; the count begins anew. */
   | { readonly type: "continue" }
-  /** `replay-diverged` only: forget the hop's journal and sample it anew. */
+  /** Of a diverged replay: forget the hop's journal and start the hop again. It is paid again, and its tools may run again. */
   | { readonly type: "resample" };
+
+/** A person's word on a call whose effect is unknown, on a diverged replay, or on a loop. */
+export type Resolution = { readonly type: "ran"; readonly resultJson: string } | PlainResolution;
 
 export type ResolveReply =
   | { readonly status: "resolved"; readonly next: WakeJob | undefined }

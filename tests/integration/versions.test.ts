@@ -68,7 +68,9 @@ test("versions: under the policy continue, a version that asks the same goes on,
   expect((await run.status()).error).toMatchObject({ code: "REPLAY_DIVERGED", message: expect.stringContaining("the instructions") });
   expect(other.effects()).toEqual([]);
   const { run: flotilla } = commandLine(other.env);
-  expect(await flotilla(["runs", "resolve", run.id, "--resample"])).toMatchObject({ code: 0 });
+  expect(await flotilla(["runs", "resolve", "--suspension", "replay-diverged", "--resample", "--yes"])).toMatchObject({
+    code: 0,
+  });
   await suspended(run, 3);
   await approve(run);
   expect(await run.result()).toMatchObject({ status: "completed", output: "paid" });

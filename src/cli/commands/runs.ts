@@ -1,12 +1,11 @@
 /** `flotilla runs …`: look at runs, stop them, settle what they wait for, carry them on, delete them. */
 import { type Command, Option } from "commander";
-import type { HandleResolution, RunHandle } from "../../producers/run-handle.ts";
-import { FleetError } from "../../protocol/errors.ts";
+import type { RunHandle } from "../../producers/run-handle.ts";
 import { FINAL_STATUSES, LIVE_STATUSES, type RunStatus } from "../../protocol/run.ts";
 import type { RunStore } from "../../protocol/run-store.ts";
 import { withProducer } from "../connect.ts";
 import type { CliContext } from "../context.ts";
-import { checkRunId, type JsonFlag, print, RUN_TENANT, type RunFlags, withRun } from "../one-run.ts";
+import { checkRunId, type JsonFlag, RUN_TENANT, type RunFlags, withRun } from "../one-run.ts";
 import { wholeNumber } from "../options.ts";
 import { collectRun, drawList, drawRun } from "../run-view.ts";
 import { tailRun } from "../tail.ts";
@@ -14,6 +13,7 @@ import { addRunPauses } from "./pause.ts";
 import { addAgain } from "./runs-again.ts";
 import { addCancel } from "./runs-cancel.ts";
 import { addDelete } from "./runs-delete.ts";
+import { addResolve } from "./runs-resolve.ts";
 
 interface ListFlags extends JsonFlag {
   readonly status?: RunStatus;
@@ -21,14 +21,6 @@ interface ListFlags extends JsonFlag {
   readonly limit: number;
   readonly before?: string;
 }
-interface ResolveFlags extends RunFlags {
-  readonly ran?: string;
-  readonly notRun?: true;
-  readonly fail?: true;
-  readonly resample?: true;
-  readonly continue?: true;
-}
-
 type Exit = (code: number) => void;
 
 export function addRuns(program: Command, context: CliContext, exit: Exit): void {
@@ -36,7 +28,7 @@ export function addRuns(program: Command, context: CliContext, exit: Exit): void
   addLooking(runs, context, exit);
   addCancel(runs, context, exit);
   addRunPauses(runs, context);
-  addResolve(runs, context);
+  addResolve(runs, context, exit);
   addAgain(runs, context, exit);
   addDelete(runs, context, exit);
 }
@@ -72,27 +64,6 @@ function addLooking(runs: Command, context: CliContext, exit: Exit): void {
     );
 }
 
-function addResolve(runs: Command, context: CliContext): void {
-  runs
-    .command("resolve")
-    .description("say what became of a call whose effect is unknown; without a call: of a diverged replay or a loop")
-    .argument("<run>")
-    .argument("[call]")
-    .option("--ran <result>", "it did happen; the result as JSON or text")
-    .option("--not-run", "it did not happen: run it")
-    .option("--fail", "end the run as failed")
-    .option("--resample", "forget the hop's journal and sample it anew")
-    .option("--continue", "let a run go on that goes round in circles")
-    .option(...RUN_TENANT)
-    .option("--json", "print JSON")
-    .action(async (id: string, call: string | undefined, flags: ResolveFlags) => {
-      const resolution = resolutionOf(call, flags);
-      await withRun(context, id, flags, async (run) =>
-        print(context, flags, await run.resolve(call, resolution).then(() => ({ status: "resolved" })), run.id),
-      );
-    });
-}
-
 async function list(context: CliContext, { status, tenant, limit, before, json }: ListFlags): Promise<void> {
   if (before !== undefined) checkRunId(before, "--before");
   await withProducer(context, async (producer) => {
@@ -107,36 +78,4 @@ async function show(context: CliContext, run: RunHandle, store: RunStore, { json
   const view = await collectRun(run, store);
   if (json === true) context.io.out(JSON.stringify(view));
   else for (const line of drawRun(view)) context.io.out(line);
-}
-
-/** @throws FleetError USAGE unless exactly one answer is given. */
-export function resolutionOf(call: string | undefined, { ran, notRun, fail, resample, continue: goOn }: ResolveFlags): HandleResolution {
-  const given: HandleResolution[] = [];
-  if (ran !== undefined) given.push({ type: "ran", result: jsonOrText(ran) });
-  if (notRun === true) given.push({ type: "not-run" });
-  if (fail === true) given.push({ type: "fail" });
-  if (resample === true) given.push({ type: "resample" });
-  if (goOn === true) given.push({ type: "continue" });
-  const [only] = given;
-  if (only === undefined || given.length > 1) {
-    throw new FleetError("USAGE", `Expected exactly one of --ran, --not-run, --fail, --resample, --continue; got ${given.length}.`, {
-      at: "runs resolve",
-      remedy: "give one; `flotilla runs show <run>` says what is open",
-    });
-  }
-  if (call === undefined && (only.type === "ran" || only.type === "not-run")) {
-    throw new FleetError("USAGE", `Expected the id of the call for --${only.type}.`, {
-      at: "<call>",
-      remedy: "see the open calls with `flotilla runs show <run>`",
-    });
-  }
-  return only;
-}
-
-function jsonOrText(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return text;
-  }
 }

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { exitOf } from "../../../src/cli/commands/doctor.ts";
 import { isSourceChange } from "../../../src/cli/commands/dev.ts";
-import { resolutionOf } from "../../../src/cli/commands/runs.ts";
+import { resolutionOf } from "../../../src/cli/commands/runs-resolve.ts";
 import { drawWay } from "../../../src/cli/event-lines.ts";
 import { formatMs, oneLine, printable, table } from "../../../src/cli/io.ts";
 import { readSettings } from "../../../src/cli/settings.ts";
