@@ -12,7 +12,7 @@ export type { FleetHooks } from "./workers/announce-approvals.ts";
 export type { FleetWorker } from "./workers/fleet-worker.ts";
 export type { MakeContext } from "./workers/process-wake.ts";
 export type { ModelPrice, PriceTable } from "./models/prices.ts";
-export type { ModelCredentials, ResolveCredentials } from "./models/provider.ts";
+export type { ModelCredentials, ResolveCredentials } from "./models/access.ts";
 export { type ModelServer, openAICompatible, type OpenAICompatibleOptions } from "./models/servers.ts";
 export { createLog, type Log, type LogLevel } from "./telemetry/log.ts";
 

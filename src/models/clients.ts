@@ -4,16 +4,12 @@
  */
 import { type Model, OpenAIProvider } from "@openai/agents";
 import { OpenAI } from "openai";
+import type { Access } from "./access.ts";
+import { authHeaders } from "./anthropic/endpoint.ts";
 import { createMessagesModel } from "./anthropic/messages-model.ts";
 import { createBoundedCache } from "./bounded-cache.ts";
 import { recordingFetch } from "./call-record.ts";
 import type { Route } from "./routes.ts";
-
-export interface Access {
-  readonly apiKey: string;
-  readonly baseURL: string;
-  readonly isTenants: boolean;
-}
 
 export interface Clients {
   modelOf(route: Route, access: Access): Promise<Model>;
@@ -41,7 +37,7 @@ export function createClients(fetch: typeof globalThis.fetch = globalThis.fetch)
       if (route.api === "messages") {
         return createMessagesModel(route.name, {
           baseURL: access.baseURL,
-          headers: route.provider === "litellm" ? { authorization: `Bearer ${access.apiKey}` } : { "x-api-key": access.apiKey },
+          headers: authHeaders(route.provider, access.apiKey),
           fetch: recordingFetch(fetch, route),
         });
       }

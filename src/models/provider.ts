@@ -5,23 +5,14 @@
 import type { Model } from "@openai/agents";
 import { FleetError } from "../protocol/errors.ts";
 import { DEFAULT_TENANT } from "../protocol/ids.ts";
+import { pickAccess, type ResolveCredentials } from "./access.ts";
 import { followAliases, type Models, serversIn } from "./aliases.ts";
 import type { Caller } from "./attribution.ts";
-import { type Access, createClients } from "./clients.ts";
+import { createClients } from "./clients.ts";
 import type { ModelEnv } from "./env.ts";
 import { meteredResponse, meteredStream, type Meter } from "./metered-model.ts";
 import { checkPrices, type PriceTable } from "./prices.ts";
-import { type ProviderName, resolveRoute, type Route, type RouteSettings } from "./routes.ts";
-
-export interface ModelCredentials {
-  readonly apiKey?: string;
-  readonly baseURL?: string;
-}
-
-export type ResolveCredentials = (request: {
-  readonly tenant: string;
-  readonly provider: ProviderName;
-}) => ModelCredentials | undefined | Promise<ModelCredentials | undefined>;
+import { resolveRoute, type Route, type RouteSettings } from "./routes.ts";
 
 export interface ModelProviderOptions {
   readonly models?: Models;
@@ -115,24 +106,6 @@ function noModel(agents: readonly string[] = [], hopOf?: string): FleetError {
     at: agents.length === 0 ? "agent.model" : agents.map((name) => `agents.${name}.model`).join(", "),
     remedy: "set `model` on the agent: a model's name, or an alias from the fleet's `models`",
   });
-}
-
-function pickAccess(route: Route, given: ModelCredentials | undefined): Access {
-  if (given?.apiKey === undefined && given?.baseURL !== undefined) {
-    // The fleet's own key must not travel to an address that a tenant chose.
-    throw new FleetError("MODEL_KEY_MISSING", `The credentials for ${route.provider} hold a baseURL without an apiKey.`, {
-      at: "credentials",
-      remedy: "return both, or neither",
-    });
-  }
-  const apiKey = given?.apiKey ?? route.apiKey;
-  if (apiKey === undefined) {
-    throw new FleetError("MODEL_KEY_MISSING", `The model ${route.asked} has no key.`, {
-      at: route.asked,
-      remedy: `set ${route.keyVariable}, or return an apiKey from \`credentials\``,
-    });
-  }
-  return { apiKey, baseURL: given?.baseURL ?? route.baseURL, isTenants: given?.apiKey !== undefined };
 }
 
 function checkNames(names: readonly string[], checkOne: (name: string) => void): void {

@@ -4,18 +4,17 @@
  * One request is one HTTP call: retries belong to the queue.
  */
 import type { Model, ModelRequest, ModelResponse, StreamEvent } from "@openai/agents";
+import { originOf } from "./endpoint.ts";
 import { errorOfResponse, MessagesApiError, MessagesConnectionError } from "./errors.ts";
 import { toMessagesBody } from "./request.ts";
 import { toModelResponse, toOutput, toUsage } from "./response.ts";
 import { MessageBuilder, readEvents } from "./stream.ts";
 import { messageSchema } from "./wire.ts";
 
-/** Later versions refuse sampling parameters that agents may set. */
-const API_VERSION = "2023-06-01";
-
 export interface MessagesModelOptions {
   /** Where `/v1/messages` is, with or without its `/v1`. */
   readonly baseURL: string;
+  /** Key and version: `authHeaders`. */
   readonly headers: Readonly<Record<string, string>>;
   readonly fetch?: typeof globalThis.fetch | undefined;
 }
@@ -70,9 +69,9 @@ async function post(name: string, request: ModelRequest, options: MessagesModelO
   const { baseURL, headers, fetch = globalThis.fetch } = options;
   const body = JSON.stringify(toMessagesBody(name, request, streams));
   const response = await whole(request, () =>
-    fetch(`${baseURL.replace(/(\/v1)?\/*$/, "")}/v1/messages`, {
+    fetch(`${originOf(baseURL)}/v1/messages`, {
       method: "POST",
-      headers: { "content-type": "application/json", "anthropic-version": API_VERSION, ...headers },
+      headers: { "content-type": "application/json", ...headers },
       body,
       signal: request.signal ?? null,
     }),

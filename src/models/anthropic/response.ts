@@ -20,7 +20,7 @@ export const toModelResponse = (message: Message, requestId: string | undefined)
 });
 
 /** Anthropic counts cached input apart; everywhere else in the SDK it is a part of the input. */
-export function toUsage({ usage }: Message): Counts {
+export function toUsage({ usage }: Pick<Message, "usage">): Counts {
   const cached = usage.cache_read_input_tokens ?? 0;
   const written = usage.cache_creation_input_tokens ?? 0;
   const inputTokens = (usage.input_tokens ?? 0) + cached + written;

@@ -1,20 +1,14 @@
 /** The events of a streamed Messages answer, read off the wire and put together again. */
 import { errorOfType, MessagesApiError } from "./errors.ts";
+import { readLines } from "./lines.ts";
 import { type Block, type Delta, type Message, streamEventSchema, type WireEvent } from "./wire.ts";
 
 /** Reads server-sent events. Events of kinds that are not known, pings among them, are left out. */
 export async function* readEvents(body: ReadableStream<Uint8Array>): AsyncGenerator<WireEvent> {
-  let rest = "";
-  // Reason for the cast: the DOM's and Node's types of a decoder's input differ by the kind of buffer, which neither end cares about.
-  const decoder = new TextDecoderStream() as unknown as ReadableWritablePair<string, Uint8Array>;
-  for await (const chunk of body.pipeThrough(decoder)) {
-    const lines = (rest + chunk).split(/\r?\n/);
-    rest = lines.pop() ?? "";
-    for (const line of lines) {
-      if (!line.startsWith("data:")) continue;
-      const event = parseEvent(line.slice("data:".length));
-      if (event !== undefined) yield event;
-    }
+  for await (const line of readLines(body)) {
+    if (!line.startsWith("data:")) continue;
+    const event = parseEvent(line.slice("data:".length));
+    if (event !== undefined) yield event;
   }
 }
 

@@ -2,13 +2,14 @@
 import { Agent, handoff, ModelRefusalError, type Model, Runner, tool } from "@openai/agents";
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
+import { authHeaders } from "../../../src/models/anthropic/endpoint.ts";
 import { createMessagesModel } from "../../../src/models/anthropic/messages-model.ts";
 import { classifyFailure } from "../../../src/models/classify.ts";
 import { type FakeCallRecord, type FakeReply, type FakeRule, startFakeProvider } from "../../../src/testing/fake-provider.ts";
 
 async function setup(reply: FakeRule | FakeReply = { text: "hello" }) {
   const fake = await startFakeProvider({ reply: typeof reply === "function" ? reply : () => reply });
-  const model = createMessagesModel("claude-x", { baseURL: fake.origin, headers: { "x-api-key": "sk-test" } });
+  const model = createMessagesModel("claude-x", { baseURL: fake.origin, headers: authHeaders("anthropic", "sk-test") });
   const run = async (agent: ReturnType<typeof agentOf>, stream: boolean, input = "hi") => {
     const runner = new Runner({ tracingDisabled: true });
     if (!stream) return runner.run(agent, input);
