@@ -9,7 +9,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach } from "vitest";
 import { z } from "zod";
-import { type FakeCallRecord, type FakeProvider, type FaultPlan, startFakeProvider } from "../../src/testing/fake-provider.ts";
+import {
+  type FakeCallRecord,
+  type FakeProvider,
+  type FakeProviderOptions,
+  type FaultPlan,
+  startFakeProvider,
+} from "../../src/testing/fake-provider.ts";
 import { liteLlmProgram } from "../../tools/litellm/install.ts";
 import { freePort, until } from "./redis-servers.ts";
 
@@ -129,6 +135,8 @@ export interface ProxyBench extends AsyncDisposable {
 /** What a file's proxy has besides, or otherwise than, the usual one. */
 export interface BenchChanges extends Omit<LiteLlmPlan, "models"> {
   readonly models?: (fake: FakeProvider) => LiteLlmPlan["models"];
+  /** Of the provider behind it. */
+  readonly provider?: () => Promise<FakeProviderOptions>;
 }
 
 /** One bench for all tests of a file; each begins with a provider that answers "hello". Where no proxy is installed they say why they are skipped. */
@@ -143,6 +151,7 @@ export function useProxyBench(changes: BenchChanges = {}): () => ProxyBench {
     if (missing !== undefined) context.skip(missing);
     bench?.fake.setReply(() => ({ text: "hello" }));
     bench?.fake.setFaults(undefined);
+    bench?.fake.setBatchFaults(undefined);
   });
   return () => {
     if (bench === undefined) throw new Error("The bench is open only while tests run.");
@@ -152,7 +161,7 @@ export function useProxyBench(changes: BenchChanges = {}): () => ProxyBench {
 
 /** A proxy that knows Claude by several names and two clouds, in front of a fake provider that speaks all the APIs. */
 async function openProxyBench(changes: BenchChanges): Promise<ProxyBench> {
-  const fake = await startFakeProvider();
+  const fake = await startFakeProvider(await changes.provider?.());
   const claude = (model: string, more: Readonly<Record<string, unknown>> = {}) => ({
     model,
     api_key: UPSTREAM_KEY,

@@ -33,18 +33,27 @@ const ANTHROPIC_TYPES: Readonly<Record<number, string>> = {
   529: "overloaded_error",
 };
 
+interface ErrorText {
+  readonly errorCode?: string | undefined;
+  readonly errorMessage?: string | undefined;
+}
+
+const defaultText = (status: number): string => `The fake provider answers ${status}.`;
+
+/** Anthropic has no codes beside its types. */
+export const anthropicError = (status: number, { errorCode, errorMessage }: ErrorText): unknown => ({
+  type: "error",
+  error: { type: errorCode ?? ANTHROPIC_TYPES[status] ?? "api_error", message: errorMessage ?? defaultText(status) },
+});
+
 export function sendError(
   response: ServerResponse,
   api: FakeCall["api"],
   { status = 500, errorCode, errorMessage }: Pick<FakeReply, "status" | "errorCode" | "errorMessage">,
 ): void {
-  const message = errorMessage ?? `The fake provider answers ${status}.`;
-  if (api === "messages") {
-    // Anthropic has no codes beside its types.
-    return sendJson(response, status, { type: "error", error: { type: errorCode ?? ANTHROPIC_TYPES[status] ?? "api_error", message } });
-  }
+  if (api === "messages") return sendJson(response, status, anthropicError(status, { errorCode, errorMessage }));
   const type = errorCode === "insufficient_quota" ? errorCode : (OPENAI_TYPES[status] ?? "server_error");
-  sendJson(response, status, { error: { message, type, code: errorCode ?? null, param: null } });
+  sendJson(response, status, { error: { message: errorMessage ?? defaultText(status), type, code: errorCode ?? null, param: null } });
 }
 
 export function sendJson(response: ServerResponse, status: number, value: unknown): void {

@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { type Clock, systemClock } from "../../clock.ts";
 import { FleetError } from "../../protocol/errors.ts";
+import { type BatchFaultPlan, createFakeBatches, type FakeBatchCall, type FakeBatches, type FakeBatchOptions } from "./batches-api.ts";
 import { type FakeCall, isRecord, parseCall } from "./call.ts";
 import { toCompletion, toCompletionFrames } from "./chat-api.ts";
 import { readBody, sendError, sendJson } from "./http.ts";
@@ -11,7 +12,7 @@ import { type Answer, type FakeReply, type FakeRule, type FaultPlan, type Frame,
 import { toResponse, toResponseFrames } from "./responses-api.ts";
 import { sampleOf } from "./sample.ts";
 
-export interface FakeProviderOptions {
+export interface FakeProviderOptions extends FakeBatchOptions {
   /** Default: repeats the last user text, or the smallest value of the asked-for schema. */
   readonly reply?: FakeRule;
   readonly faults?: FaultPlan;
@@ -51,13 +52,15 @@ export interface FakeProvider extends AsyncDisposable {
   /** The same without `/v1`: what ANTHROPIC_BASE_URL expects. */
   readonly origin: string;
   readonly port: number;
-  /** Every call that arrived, in order. */
+  /** Every call that arrived, in order, but for those to Message Batches. */
   readonly calls: readonly FakeCallRecord[];
+  readonly batchCalls: readonly FakeBatchCall[];
   /** Answers (not errors) that were sent to their end. */
   readonly served: number;
   /** Changes the rule for calls that arrive from now on. */
   setReply(reply: FakeRule): void;
   setFaults(faults: FaultPlan | undefined): void;
+  setBatchFaults(faults: BatchFaultPlan | undefined): void;
   close(): Promise<void>;
 }
 
@@ -69,6 +72,7 @@ interface State {
   readonly records: MutableRecord[];
   /** Call ids must not repeat when a provider is started again under a living run. */
   readonly idPrefix: string;
+  readonly batches: FakeBatches;
   reply: FakeRule;
   faults: FaultPlan | undefined;
   served: number;
@@ -76,7 +80,9 @@ interface State {
 
 export async function startFakeProvider(options: FakeProviderOptions = {}): Promise<FakeProvider> {
   const { reply = defaultReply, faults, clock = systemClock, host = "127.0.0.1" } = options;
-  const state: State = { options, clock, records: [], idPrefix: randomBytes(4).toString("hex"), reply, faults, served: 0 };
+  const idPrefix = randomBytes(4).toString("hex");
+  const batches = createFakeBatches({ options, clock, idPrefix, reply: (call, gone) => state.reply(call, gone) });
+  const state: State = { options, clock, records: [], idPrefix, batches, reply, faults, served: 0 };
   const server = createServer((request, response) => {
     serve(state, request, response).catch(() => response.destroy());
   });
@@ -99,6 +105,7 @@ export async function startFakeProvider(options: FakeProviderOptions = {}): Prom
     origin,
     port: address.port,
     calls: state.records,
+    batchCalls: batches.calls,
     get served() {
       return state.served;
     },
@@ -108,6 +115,7 @@ export async function startFakeProvider(options: FakeProviderOptions = {}): Prom
     setFaults: (next) => {
       state.faults = next;
     },
+    setBatchFaults: batches.setFaults,
     close,
     [Symbol.asyncDispose]: close,
   };
@@ -133,6 +141,7 @@ async function serve(state: State, request: IncomingMessage, response: ServerRes
       data: [{ id: "fake-model", object: "model", created: 1_700_000_000, owned_by: "fake" }],
     });
   }
+  if (await state.batches.handle(request, response)) return;
   const isCount = pathname.endsWith("/messages/count_tokens");
   const api = isCount ? "messages" : Object.entries(PATHS).find(([path]) => pathname.endsWith(path))?.[1];
   if (api === undefined || request.method !== "POST")
