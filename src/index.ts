@@ -13,6 +13,18 @@ export type { FleetWorker } from "./workers/fleet-worker.ts";
 export type { MakeContext } from "./workers/process-wake.ts";
 export type { ModelPrice, PriceTable } from "./models/prices.ts";
 export type { ModelCredentials, ResolveCredentials } from "./models/access.ts";
+export {
+  createMessageBatches,
+  type MessageBatches,
+  type MessageBatchesOptions,
+  type MessageBatchCallOptions,
+  type MessageBatchPage,
+  type MessageBatchQuery,
+} from "./models/message-batches/client.ts";
+export type { MessageBatchRequest } from "./models/message-batches/requests.ts";
+export type { MessageBatchResult } from "./models/message-batches/results.ts";
+export type { MessageBatchWait } from "./models/message-batches/wait.ts";
+export type { BatchMessage, MessageBatch } from "./models/message-batches/wire.ts";
 export { type ModelServer, openAICompatible, type OpenAICompatibleOptions } from "./models/servers.ts";
 export { createLog, type Log, type LogLevel } from "./telemetry/log.ts";
 

@@ -19,6 +19,14 @@ export const attributionHeaders = ({ tenant, agent, runId, hop, attempt }: Calle
   "x-litellm-end-user-id": toTag(tenant),
 });
 
+/**
+ * The same for what a proxy passes through, as a member of the body: it takes the member out, while headers go on to the provider, who is not to
+ * learn the names of tenants.
+ */
+export const attributionMember = (tenant: string): Readonly<Record<string, unknown>> => ({
+  litellm_metadata: { tags: [`tenant:${toTag(tenant)}`], spend_logs_metadata: { tenant }, user: toTag(tenant) },
+});
+
 /** A comma would end the tag, and a header carries ASCII only. */
 const toTag = (text: string): string => text.replace(/[^\x21-\x2b\x2d-\x7e]/gu, encodeURIComponent);
 

@@ -54,6 +54,7 @@ function classifyAbort(error: unknown, names: ReadonlySet<string>): Failure | un
 
 const TRANSIENT_CODES: ReadonlySet<ErrorCode> = new Set([
   "BACKEND_UNREACHABLE",
+  "MODEL_RATE_LIMITED",
   "MODEL_UNAVAILABLE",
   "PAYLOAD_KEY_MISSING",
   "PAYLOAD_NOT_SEALED",
