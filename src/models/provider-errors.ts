@@ -15,6 +15,10 @@ const QUOTA_CODES: ReadonlySet<string> = new Set([
   "budget_exceeded",
   "credit_balance_too_low",
 ]);
+/** A bill that is not paid has no code of its own at Anthropic, and a proxy's limit loses its type on some ways. */
+const QUOTA_WORDS = /credit balance is too low|Budget has been exceeded!|\bExceeded\w*Budget\b/;
+/** A proxy without a database, asked with a key that is not its own. */
+const KEY_CODES: ReadonlySet<string> = new Set(["no_db_connection"]);
 const CONTEXT_CODES: ReadonlySet<string> = new Set(["context_length_exceeded", "string_above_max_length", "context_window_exceeded"]);
 /** Providers behind a proxy lose the code and keep the words. */
 const CONTEXT_WORDS =
@@ -23,7 +27,6 @@ const CONTEXT_WORDS =
 interface Facts {
   readonly status: number | undefined;
   readonly code: string | undefined;
-  readonly type: string | undefined;
   readonly text: string;
   readonly headers: unknown;
   readonly requestId: string | undefined;
@@ -53,10 +56,11 @@ const FINAL_TEXTS = {
   MODEL_CALL_FAILED: "The provider refused the call",
 } as const satisfies Partial<Record<ErrorCode, string>>;
 
-function toFinalCode({ status, code, type, text, headers }: Facts): keyof typeof FINAL_TEXTS | undefined {
-  // LiteLLM repeats the status as the code, and says only by the type that a budget is spent.
-  if ([code, type].some((word) => word !== undefined && QUOTA_CODES.has(word))) return "MODEL_QUOTA_SPENT";
+function toFinalCode({ status, code, text, headers }: Facts): keyof typeof FINAL_TEXTS | undefined {
+  if (code !== undefined && QUOTA_CODES.has(code)) return "MODEL_QUOTA_SPENT";
   if (code !== undefined && CONTEXT_CODES.has(code)) return "MODEL_CONTEXT_TOO_LONG";
+  if (status !== undefined && status < 500 && QUOTA_WORDS.test(text)) return "MODEL_QUOTA_SPENT";
+  if (code !== undefined && KEY_CODES.has(code)) return "MODEL_KEY_REJECTED";
   // A 429 "request too large" says that this one request never fits the limit: waiting does not help.
   if ((status === 400 || status === 413 || status === 429) && CONTEXT_WORDS.test(text)) return "MODEL_CONTEXT_TOO_LONG";
   // An error event inside a stream has no status; its code alone says whose fault it was.
@@ -69,14 +73,15 @@ function toFinalCode({ status, code, type, text, headers }: Facts): keyof typeof
   return isRetryable ? undefined : "MODEL_CALL_FAILED";
 }
 
+/** LiteLLM repeats the status as the code, and says only by the type that a budget is spent. */
+const isCode = (value: unknown): value is string => typeof value === "string" && value !== "" && !/^\d+$/.test(value);
+
 function readFacts(error: unknown): Facts {
   const body = field(error, "error");
   const headers = field(error, "headers") ?? field(error, "responseHeaders");
-  const type = textField(error, "type") ?? textField(body, "type");
   return {
     status: numberField(error, "status") ?? numberField(error, "statusCode"),
-    code: textField(error, "code") ?? textField(body, "code") ?? type,
-    type,
+    code: [field(error, "code"), field(body, "code"), field(error, "type"), field(body, "type")].find(isCode),
     text: textField(error, "message") ?? textField(body, "message") ?? "",
     headers,
     requestId: textField(error, "requestID") ?? textField(error, "request_id") ?? readHeader(headers, "x-litellm-call-id"),

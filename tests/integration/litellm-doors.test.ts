@@ -70,7 +70,7 @@ describe("a team by five doors", { tags: ["litellm", "redis", "processes", "slow
   }
 
   test.each(DOOR_NAMES.flatMap((name): [DoorName, boolean][] => [false, true].map((stream) => [name, stream])))(
-    "output, usage, items, events and journal are the same by %s (streamed: %s), and it is sent nothing that it would refuse",
+    "F7: output, usage, items, events and journal are the same by %s (streamed: %s), and it is sent nothing that it would refuse",
     async (name, stream) => {
       const { model, env } = DOORS[name](places());
       const ran = await runBy([model, model], env, stream);
@@ -80,7 +80,7 @@ describe("a team by five doors", { tags: ["litellm", "redis", "processes", "slow
   );
 
   test.each(PAIRS)(
-    "a handoff from $first to $second, $together, gives the same, and the second is sent nothing of the first's own",
+    "F7: a handoff from $first to $second, $together, gives the same, and the second is sent nothing of the first's own",
     async ({ together, models }) => {
       for (const stream of [false, true]) {
         const ran = await runBy(models, envOfTogether(together, places()), stream);
