@@ -6,12 +6,13 @@ import { execFile, execFileSync, spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { accessSync, constants, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { createInterface } from "node:readline";
 import { promisify } from "node:util";
-import { systemClock } from "../../src/clock.ts";
+import { freePort, until } from "../../tools/loopback.ts";
+
+export { freePort, until };
 
 export const execute = promisify(execFile);
 
@@ -147,16 +148,6 @@ function confOf(port: number, dir: string, { settings = {}, sentinel = false }: 
   return `${lines.join("\n")}\n`;
 }
 
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
-  server.close();
-  await once(server, "close");
-  if (address === null || typeof address === "string") throw new Error("The system gave no port.");
-  return address.port;
-}
-
 /** Runs `redis-cli` against a server, and resolves with what it printed. */
 export async function redisCli(port: number, ...args: readonly string[]): Promise<string> {
   const { stdout } = await execute("redis-cli", ["-h", "127.0.0.1", "-p", String(port), "-e", ...args]);
@@ -179,17 +170,6 @@ export function countCommands(port: number): { stop(): Promise<ReadonlyMap<strin
       return names;
     },
   };
-}
-
-const LOOK_EVERY_MS = 50;
-
-/** Looks until `condition` holds, for what no server announces. */
-export async function until(what: string, withinMs: number, condition: () => boolean | Promise<boolean>): Promise<void> {
-  const endAtMs = systemClock.nowMs() + withinMs;
-  while (!(await condition())) {
-    if (systemClock.nowMs() > endAtMs) throw new Error(`Not within ${withinMs} ms: ${what}.`);
-    await systemClock.sleep(LOOK_EVERY_MS);
-  }
 }
 
 export interface SentinelSetup {

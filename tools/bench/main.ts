@@ -12,6 +12,7 @@ import { measureLiveCpu } from "./live.ts";
 import { measureLoad, measureMemory, measurePerTurn } from "./load.ts";
 import { measureRecovery } from "./recovery.ts";
 import { tableOf } from "./report.ts";
+import { measureRouting } from "./routing.ts";
 import { measureTax } from "./tax.ts";
 
 const { values } = parseArgs({
@@ -38,6 +39,7 @@ const PARTS: Record<string, () => Promise<Record<string, unknown>>> = {
   cancel: async () => ({ cancelMs: await measureCancel(url, quick ? 5 : 40) }),
   delta: async () => ({ firstDeltaMs: await measureFirstDelta(url, quick ? 10 : 60) }),
   live: async () => ({ liveRedisUsPerDelta: { "1": await measureLiveCpu(url, 1), "50": await measureLiveCpu(url, 50) } }),
+  routing: async () => ({ routing: await measureRouting(quick, say) }),
   memory: async () => ({ bytesPerRun: await measureMemory(url, quick ? 500 : 5_000) }),
 };
 

@@ -22,6 +22,8 @@ const TARGETS: readonly Target[] = [
   { name: "recovery of a dead process p95, ms", path: ["recoveryProcessMs", "p95"], ...atMost(1_000) },
   { name: "cancel in another process p95, ms", path: ["cancelMs", "p95"], ...atMost(500) },
   { name: "first live text p50, ms", path: ["firstDeltaMs", "p50"], ...atMost(5) },
+  { name: "routing and metering of a call, Chat Completions, CPU µs", path: ["routing", "addedUs", "chat", "cpu"], ...atMost(100) },
+  { name: "routing and metering of a call, Messages, CPU µs", path: ["routing", "addedUs", "messages", "cpu"], ...atMost(100) },
 ];
 
 export function tableOf(report: Readonly<Record<string, unknown>>): string {
