@@ -92,9 +92,9 @@ async function begin(context: StoreContext, command: BeginCommand): Promise<Begi
 
 async function record(context: StoreContext, fact: Fact): Promise<StepReply> {
   const { runId, token, hop, key, valueJson, turns, event, closesIntent = "" } = fact;
-  const counted = Object.entries({ ...fact.usage, turns }).filter(([, count = 0]) => count > 0);
+  const counted = Object.entries({ ...fact.usage, turns }).filter(([, more = 0]) => more > 0);
   const eventJson = event === undefined ? "" : JSON.stringify(event);
-  const step = { token, hop, key, value: valueJson, counted: JSON.stringify(Object.fromEntries(counted)) };
+  const step = { token, hop, key, value: valueJson, counted: counted.flat().join(" ") };
   const args = { ...step, ...tallyArgs(fact.tally), event: eventJson, closesIntent, journalNetMs: JOURNAL_NET_MS };
   const { keys, clock } = context;
   const reply = await callForStrings(context, "record", runId, args, keys.journal(runId, hop), keys.totals(dayOf(clock.nowMs())));

@@ -37,8 +37,7 @@ const TOGETHER_CHARS = 512;
 export function runCall(keys: Keys, name: ScriptName, runId: string, args: ScriptArgs, ...extraKeys: readonly string[]): ScriptCall {
   const ofRun = [keys.run(runId), keys.items(runId), keys.intents(runId), keys.approvals(runId), keys.decisions(runId), keys.events(runId)];
   const ofShard = [keys.dispatch(), keys.timers(), keys.retention(), keys.index(), keys.agents(), keys.pauses(), keys.parked()];
-  const channels = { channel: keys.notifyChannel(runId), stops: keys.stopsChannel() };
-  const together: Record<string, string> = { runId, ...channels, maxEvents: String(LIMITS.eventsPerRun) };
+  const together: Record<string, string> = { runId, channel: keys.notifyChannel(runId), maxEvents: String(LIMITS.eventsPerRun) };
   const alone: string[] = [];
   for (const [argName, value] of Object.entries(args)) {
     // As Redis would store it: half a surrogate pair is no text, and its JSON escape is none to Lua.

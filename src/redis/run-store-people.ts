@@ -19,7 +19,8 @@ import {
 export function createPeople(context: StoreContext, get: RunStore["get"]): Pick<RunStore, "cancel" | "resolve" | "decide" | "announced"> {
   return {
     async cancel(runId, retentionMs) {
-      const [status, as] = await callForStrings(context, "cancel", runId, { said: randomUUID(), retentionMs: retentionArg(retentionMs) });
+      const args = { said: randomUUID(), retentionMs: retentionArg(retentionMs), stops: context.keys.stopsChannel() };
+      const [status, as] = await callForStrings(context, "cancel", runId, args);
       if (status === "already-final") return { status, as: z.enum(FINAL_STATUSES).parse(as) };
       if (status === "cancelled") return { status, ...(as === undefined || as === "" ? {} : { follower: as }) };
       return { status: z.enum(["requested", "unknown"]).parse(status) };

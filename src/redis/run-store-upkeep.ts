@@ -26,8 +26,10 @@ export function createUpkeep(context: StoreContext): Upkeep {
       return { runIds, nextAtMs: nextAtMs === "" ? undefined : Number(nextAtMs), resuming: resuming.map(parseScopeId) };
     },
     glance: (runIds) => glance(context, runIds),
-    look: async (runId, { retentionMs, maxDeaths }) =>
-      parseWakeJob(await callForString(context, "look", runId, { retentionMs: retentionArg(retentionMs), maxDeaths })),
+    async look(runId, { retentionMs, maxDeaths }) {
+      const args = { retentionMs: retentionArg(retentionMs), maxDeaths, stops: keys.stopsChannel() };
+      return parseWakeJob(await callForString(context, "look", runId, args));
+    },
     takeBack: (held, policy) => takeBack(context, held, policy),
     sweep: (limit) => sweep(context, limit),
     announce: (worker, agents) => announce(context, worker, agents),

@@ -20,6 +20,7 @@ export const SNAPSHOT_FIELDS = [
   "maxHops",
   "turnsBefore",
   "itemsFrom",
+  "itemsTo",
   "root",
   "rejectedKey",
   "conversationJson",
@@ -35,12 +36,14 @@ export function parseSnapshot(
   { fields, items, hops, journal, decisions }: Readonly<Record<"fields" | "hops" | "journal" | "decisions", Fields>> & { items: string[] },
 ): HopSnapshot | undefined {
   const kept = hops[hop];
-  // Only the present hop of a run that put nothing out yet is still as it began.
-  if (kept === undefined && (hop < info.hop || info.status === "completed")) return undefined;
+  const { itemsTo } = fields;
+  // The record says it of the last hop; a completed one has left its answer behind the transcript.
+  const isLost = hop < info.hop || (info.status === "completed" && itemsTo === undefined);
+  if (kept === undefined && isLost) return undefined;
   const present = {
     agent: info.agent,
     from: Number(fields["itemsFrom"] ?? 0),
-    to: items.length,
+    to: Number(itemsTo ?? items.length),
     turnsBefore: Number(fields["turnsBefore"]),
   };
   const { agent, from, to, turnsBefore } = kept === undefined ? present : hopStartSchema.parse(JSON.parse(kept));

@@ -13,9 +13,11 @@ local TOLD = { "runId", "wake", "attempts", "hop", "maxHops", "agent", "entryAge
 
 local function begun()
   local told = {}
-  for _, name in ipairs(TOLD) do told[name] = run[name] end
-  return { "begun", cjson.encode(told), run.context, run.settings, run.metadata, redis.call("HVALS", key.intents),
-    redis.call("HGETALL", key.decisions), run.conversationJson or "",
+  for i = 1, #TOLD do told[TOLD[i]] = run[TOLD[i]] end
+  -- Of a run that nobody had before, and that was made from no other, there is neither.
+  local is_new = tonumber(run.attempts) == 1 and not run.origin
+  return { "begun", cjson.encode(told), run.context, run.settings, run.metadata, is_new and {} or redis.call("HVALS", key.intents),
+    is_new and {} or redis.call("HGETALL", key.decisions), run.conversationJson or "",
     tonumber(run.itemsBytes or SMALL_BYTES) < SMALL_BYTES and redis.call("LRANGE", key.items, run.itemsFrom or 0, -1) or nil }
 end
 
@@ -33,9 +35,14 @@ if run.status == "running" and tonumber(redis.call("ZSCORE", key.dispatch, arg.r
 local stop = stop_reason()
 if not stop and run.status == "queued" and run.notBeforeMs and tonumber(run.notBeforeMs) > now then return { "stale", "not-before" } end
 
-settling_for_good()
--- The same wake under another token, and the lease is over: the attempt died.
-local crashed = run.status == "running" and lose_attempt()
+-- Where no attempt died, the first write takes something out of a sorted set, which passes at maxmemory as settling() does.
+find_conversation(conversation())
+local crashed = false
+if run.status == "running" then
+  -- The same wake under another token, and the lease is over: the attempt died.
+  settling()
+  crashed = lose_attempt()
+end
 if stop and not crashed then finish(stop) end
 if FINAL[run.status] then
   set("beganToken", arg.token, "lastBegin", run.status)

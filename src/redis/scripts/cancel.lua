@@ -1,5 +1,5 @@
 -- Ends a run that nobody holds, or asks the attempt that holds it to stop.
--- ARGV retentionMs
+-- ARGV retentionMs, stops (channel)
 -- Returns {"unknown"} | {"already-final", status} | {"cancelled", the run whose turn in the conversation has come, or ""} | {"requested"}
 -- Keeps I8 (first final state wins), I12.
 if not run.status then return { "unknown" } end

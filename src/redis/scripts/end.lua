@@ -28,24 +28,21 @@ local function by_our_clock(at)
   return tonumber(at) + (math.abs(skew) > 5000 and skew or 0)
 end
 
--- With what the hop began, so that a run can be made anew from here: where its transcript stands in the list, and the context that is
--- overwritten now.
-local function keep_start()
-  local length = redis.call("LLEN", key.items)
-  local start = string.format('{"agent":%s,"from":%d,"to":%d,"turnsBefore":%d}', quote(run.agent), run.itemsFrom or 0, length, run.turnsBefore or 0)
-  redis.call("HSET", key.extra, run.hop, start)
-  if arg.context ~= "" then redis.call("HSET", key.extra, run.hop .. ":context", redis.call("HGET", key.run, "context")) end
-  redis.call("PEXPIREAT", key.extra, tonumber(run.deadlineAtMs) + tonumber(arg.journalNetMs))
-  return length
+local function keep(field, value)
+  redis.call("HSET", key.extra, field, value)
+  redis.call("PEXPIREAT", key.extra, run.deadlineAtMs + arg.journalNetMs)
 end
 
+-- Adds what the hop leaves. Returns how long the transcript was: nothing is taken out of the list, so that what a hop saw stays readable, and a
+-- run can be made anew from there.
 local function keep_results()
-  local length = keep_start()
-  -- Nothing is taken out of the list: what a hop before this one saw stays readable.
-  if arg.replace == "1" then set("itemsFrom", length) end
-  if arg.items ~= "" then redis.call("RPUSH", key.items, arg.items) end
+  local length = arg.items == "" and redis.call("LLEN", key.items) or redis.call("RPUSH", key.items, arg.items) - 1
+  if arg.context ~= "" then
+    keep(run.hop .. ":context", redis.call("HGET", key.run, "context"))
+    set("context", arg.context)
+  end
   set("itemsBytes", #arg.items + (arg.replace == "1" and 0 or tonumber(run.itemsBytes or 0)))
-  if arg.context ~= "" then set("context", arg.context) end
+  return length
 end
 
 -- Before finish(), which passes the turn on.
@@ -63,9 +60,9 @@ local function keep_turn()
 end
 
 outcome["completed"] = function()
-  keep_results()
+  -- The rest of what its hop began with, the record still says.
+  set("itemsTo", keep_results(), "output", arg.output)
   keep_turn()
-  set("output", arg.output)
   finish("completed", arg.event)
 end
 
@@ -74,7 +71,10 @@ outcome["handed-off"] = function()
   if hop > tonumber(run.maxHops) then
     return fail("HANDOFF_LIMIT", "Expected at most " .. run.maxHops .. " handoffs; this was number " .. hop .. ".")
   end
-  keep_results()
+  local length = keep_results()
+  local start = string.format('{"agent":%s,"from":%d,"to":%d,"turnsBefore":%d}', quote(run.agent), run.itemsFrom or 0, length, run.turnsBefore or 0)
+  keep(run.hop, start)
+  if arg.replace == "1" then set("itemsFrom", length) end
   if arg.conversationJson ~= "" then set("conversationJson", arg.conversationJson) end
   local recent = cjson.decode(redis.call("HGET", key.run, "recentAgents") or "[]")
   recent[#recent + 1] = run.agent

@@ -14,8 +14,7 @@ end
 
 -- How long a run stays readable that ends as `status`: ARGV retentionMs is one time for all, or JSON by status.
 local function retention_ms(status)
-  if string.sub(arg.retentionMs, 1, 1) == "{" then return cjson.decode(arg.retentionMs)[status] end
-  return tonumber(arg.retentionMs)
+  return tonumber(string.match(arg.retentionMs, '"' .. status .. '":(%d+)') or arg.retentionMs)
 end
 
 -- Failed runs of one reason stand together in the index, as if it were a status. A slash would end the name.
@@ -31,7 +30,6 @@ local function finish(status, extra, error_json)
   leave_parking()
   unset("token", "worker", "suspension", "notBeforeMs", "announceAtMs", "pause")
   if not error_json then unset("error") end
-  redis.call("DEL", key.approvals)
   move(status)
   set("finishedAtMs", now_text)
   if error_json then set("error", error_json) end
@@ -45,8 +43,11 @@ local function finish(status, extra, error_json)
     kept_as = kept_as .. "/" .. group
   end
   redis.call("ZADD", key.retention, now + keep_ms, kept_as)
-  for _, name in ipairs({ "run", "items", "intents", "decisions", "events" }) do
-    redis.call("PEXPIRE", key[name], keep_ms + NET_MS)
+  for _, name in ipairs({ "run", "items", "events" }) do redis.call("PEXPIRE", key[name], keep_ms + NET_MS) end
+  -- Most runs end without any of these.
+  if redis.call("EXISTS", key.approvals, key.intents, key.decisions) > 0 then
+    redis.call("DEL", key.approvals)
+    for _, name in ipairs({ "intents", "decisions" }) do redis.call("PEXPIRE", key[name], keep_ms + NET_MS) end
   end
   leave_conversation()
 end

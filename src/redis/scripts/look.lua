@@ -1,5 +1,5 @@
 -- Repairs one run whose dispatch entry or deadline is due.
--- ARGV retentionMs, maxDeaths
+-- ARGV retentionMs, maxDeaths, stops (channel)
 -- Returns wake JSON to be put into its queue if missing, or ""
 -- Keeps I3 (one dispatch member per live run), I6 (a lane's time, a turn in a conversation, an approval's deadline), I8 (deadline, deaths).
 

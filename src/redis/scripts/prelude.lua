@@ -2,7 +2,7 @@
 -- (moves, endings, people): Redis makes each function anew for every call, so the loader adds only the files that a script needs.
 -- KEYS 1 run, 2 items, 3 intents, 4 approvals, 5 decisions, 6 events, 7 dispatch, 8 timers, 9 retention, 10 index, 11 agents, 12 pauses, 13 parked, 14 per script
 -- ARGV 1 a JSON object of the short arguments, all of them text; then pairs of name and value of the long ones. The empty text is not sent.
---      Always: runId, channel (of the run), stops (channel), maxEvents. Of what a person said: said, the client's id for it.
+--      Always: runId, channel (of the run), maxEvents. Of what a person said: said, the client's id for it.
 -- Nothing is written before a script calls settling() or its first move. The loader puts the script into a function and calls flush() after it.
 local key = {
   run = KEYS[1], items = KEYS[2], intents = KEYS[3], approvals = KEYS[4], decisions = KEYS[5], events = KEYS[6],
@@ -23,19 +23,20 @@ local FIELDS = { "status", "token", "hop", "wake", "agent", "queue", "priority",
   "cancelRequested", "maxHops", "itemsBytes", "suspension", "notBeforeMs", "turns", "lookDelayMs", "announceAtMs", "endedToken", "lastEnd", "beganToken", "lastBegin", "conversationKeys",
   "pause", "parked", "itemsFrom", "turnsBefore" }
 local run = {}
--- An absent field is false. What is known already, or was changed since, stays.
+-- An absent field is false.
 local function read(fields)
-  local unknown = {}
-  for _, name in ipairs(fields) do
-    if rawget(run, name) == nil then unknown[#unknown + 1] = name end
-  end
-  for i, value in ipairs(redis.call("HMGET", key.run, unpack(unknown))) do run[unknown[i]] = value end
+  local values = redis.call("HMGET", key.run, unpack(fields))
+  for i = 1, #fields do run[fields[i]] = values[i] end
 end
 -- Who asks for a field that was not read gets them all: to read few is worth its line only in a script of every hop. There it pays: for each
 -- field that is absent Redis looks through the whole record.
 setmetatable(run, { __index = function(_, name)
   setmetatable(run, nil)
-  read(FIELDS)
+  local unknown = {}
+  for _, field in ipairs(FIELDS) do
+    if run[field] == nil then unknown[#unknown + 1] = field end
+  end
+  read(unknown)
   return run[name]
 end })
 local FINAL = { completed = true, failed = true, blocked = true, refused = true, cancelled = true, expired = true }
@@ -56,30 +57,25 @@ local function settling()
 end
 
 -- Changes to the record are collected and written once, by flush(), when the script returns: each call out of Lua costs more than its work.
-local changes = {}
+local changes, drops = {}, {}
 local function set(...)
   local list = { ... }
-  for i = 1, #list, 2 do changes[list[i]] = list[i + 1] end
+  if #changes == 0 then
+    changes = list
+    return
+  end
+  for i = 1, #list do changes[#changes + 1] = list[i] end
 end
--- Not what is known to be absent: Redis would look through the whole record for it.
+-- Not what is known to be absent: Redis would look through the whole record for it. What is set later in the script stays.
 local function unset(...)
-  for _, name in ipairs({ ... }) do
-    if changes[name] or rawget(run, name) ~= false then changes[name] = false end
+  local list = { ... }
+  for i = 1, #list do
+    if rawget(run, list[i]) ~= false then drops[#drops + 1] = list[i] end
   end
 end
 local function flush()
-  local sets, drops = { "updatedAtMs", now_text }, {}
-  for name, value in pairs(changes) do
-    if value == false then
-      drops[#drops + 1] = name
-    else
-      sets[#sets + 1] = name
-      sets[#sets + 1] = value
-    end
-  end
   if #drops > 0 then redis.call("HDEL", key.run, unpack(drops)) end
-  if #drops > 0 or #sets > 2 then redis.call("HSET", key.run, unpack(sets)) end
-  changes = {}
+  if #changes + #drops > 0 then redis.call("HSET", key.run, "updatedAtMs", now_text, unpack(changes)) end
 end
 
 local function append_event(json)

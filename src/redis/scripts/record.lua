@@ -1,6 +1,6 @@
 -- Stores a finished model or tool call, write-once. Accepted from superseded attempts: it is paid for.
 -- KEYS 14 the journal of the fact's hop, 15 the totals of the day
--- ARGV token, hop, key, value (JSON), counted (JSON: by counter of the record what is added to it, above 0),
+-- ARGV token, hop, key, value (JSON), counted (counters of the record, each with what is added to it),
 --      event (JSON, "" for none), closesIntent ("" for none), journalNetMs (how long past the deadline the journal may stay);
 --      of a model call also: row (whose totals it adds to), otherRow (when there are maxRows rows), numbers (to add, by place), totalsMs (how long they stay)
 -- Returns {"gone"} | {"recorded", "1" when new, the stored value when not new, "1" when the token is current, stop reason or "", "1" when paused}
@@ -35,9 +35,12 @@ local function tally()
   if is_first then redis.call("PEXPIRE", totals, arg.totalsMs) end
 end
 
-local counted = cjson.decode(arg.counted)
+local counted = {}
 local fields = { "status", "token", "hop", "agent", "deadlineAtMs", "tenant", "pause", "cancelRequested", "suspension" }
-for counter in pairs(counted) do fields[#fields + 1] = counter end
+for counter, more in string.gmatch(arg.counted, "(%a+) (%d+)") do
+  counted[counter] = tonumber(more)
+  fields[#fields + 1] = counter
+end
 read(fields)
 if not run.status then return { "gone" } end
 local current = run.status == "running" and run.token == arg.token

@@ -44,11 +44,12 @@ if talk and ahead >= tonumber(arg.maxWaiting) then return { "conversation-full" 
 
 run = { status = "queued", hop = seeded and arg.hop or "0", wake = "0", agent = arg.agent, queue = arg.queue, priority = arg.priority, tenant = arg.tenant, attempts = "0" }
 local due_at, deadline_at = now + tonumber(arg.delayMs), string.format("%.0f", now + arg.deadlineMs)
-redis.call("HSET", key.run, "v", "1", "runId", arg.runId, "status", "queued", "tenant", arg.tenant, "agent", arg.agent,
-  "entryAgent", seeded and arg.entryAgent or arg.agent, "queue", arg.queue, "priority", arg.priority, "metadata", arg.metadata, "context", arg.context,
-  "settings", arg.settings, "hop", run.hop, "wake", "0", "attempts", "0", "retries", "0", "resamples", "0", "turns", seeded and arg.turns or "0",
-  "turnsBefore", seeded and arg.turnsBefore or "0", "maxHops", arg.maxHops,
-  "itemsBytes", #arg.items, "createdAtMs", now_text, "updatedAtMs", now_text, "deadlineAtMs", deadline_at, "lookDelayMs", LOOK_MS)
+-- In front what is read and written most: Redis looks for a field from the front on.
+redis.call("HSET", key.run, "status", "queued", "hop", run.hop, "updatedAtMs", now_text, "agent", arg.agent, "tenant", arg.tenant,
+  "deadlineAtMs", deadline_at, "turns", seeded and arg.turns or "0", "attempts", "0", "itemsBytes", #arg.items, "wake", "0",
+  "turnsBefore", seeded and arg.turnsBefore or "0", "queue", arg.queue, "priority", arg.priority, "maxHops", arg.maxHops,
+  "lookDelayMs", LOOK_MS, "retries", "0", "resamples", "0", "v", "1", "runId", arg.runId, "createdAtMs", now_text,
+  "entryAgent", seeded and arg.entryAgent or arg.agent, "metadata", arg.metadata, "context", arg.context, "settings", arg.settings)
 if arg.tools ~= "" then set("tools", arg.tools) end
 if arg.model ~= "" then set("model", arg.model) end
 if arg.idempotencyKey ~= "" then set("idempotencyKey", arg.idempotencyKey) end
