@@ -8,6 +8,7 @@ const MAIN = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url));
 export const STALL_FLEET = fileURLToPath(new URL("./fleets/stall-fleet.ts", import.meta.url));
 export const PROMISE_FLEET = fileURLToPath(new URL("./fleets/promise-fleet.ts", import.meta.url));
 export const APPROVAL_FLEET = fileURLToPath(new URL("./fleets/approval-fleet.ts", import.meta.url));
+export const DOORS_FLEET = fileURLToPath(new URL("./fleets/doors-fleet.ts", import.meta.url));
 export const ANSWERS_FLEET = fileURLToPath(new URL("./fleets/answers-fleet.ts", import.meta.url));
 
 export interface WorkerProcess extends AsyncDisposable {
