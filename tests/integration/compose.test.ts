@@ -10,6 +10,7 @@ import { promisify } from "node:util";
 import { getContainerRuntimeClient, ImageName } from "testcontainers";
 import { expect, inject, type TestContext, test } from "vitest";
 import { z } from "zod";
+import { composeCommand } from "../support/compose.ts";
 import { needs } from "../support/redis.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
@@ -117,19 +118,6 @@ async function talliesOf(producer: Producer, whenSomeAreDone?: () => Promise<unk
   if (whenSomeAreDone !== undefined && meanwhile === undefined) throw new Error(`The producer told no progress:\n${said.join("\n")}`);
   if (!result.startsWith("{")) throw new Error(`The producer ended without a result:\n${said.join("\n")}`);
   return talliesSchema.parse(JSON.parse(result));
-}
-
-/** The plugin of Docker, or the older program of its own. */
-async function composeCommand(): Promise<readonly string[] | undefined> {
-  for (const command of [["docker", "compose"], ["docker-compose"]]) {
-    const [program = "", ...args] = command;
-    const isThere = await run(program, [...args, "version"]).then(
-      () => true,
-      () => false,
-    );
-    if (isThere) return command;
-  }
-  return undefined;
 }
 
 async function defaultNodeImage(): Promise<string> {
