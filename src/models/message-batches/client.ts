@@ -9,7 +9,6 @@ import { type Clock, systemClock } from "../../clock.ts";
 import { FleetError } from "../../protocol/errors.ts";
 import { DEFAULT_TENANT } from "../../protocol/ids.ts";
 import { followAliases, type Models, serversIn } from "../aliases.ts";
-import { MessagesApiError } from "../anthropic/errors.ts";
 import { attributionMember } from "../attribution.ts";
 import { parseModelEnv } from "../env.ts";
 import { checkPrices } from "../prices.ts";
@@ -116,20 +115,33 @@ export function createMessageBatches(options: MessageBatchesOptions): MessageBat
 }
 
 async function ask<S extends z.ZodType>(send: SendCall, schema: S, call: BatchCall): Promise<z.output<S>> {
-  const response = await send(call);
-  const parsed = schema.safeParse(await asConnection(call.signal, () => response.json()));
-  if (parsed.success) return parsed.data;
-  throw new MessagesApiError("The provider's answer is not of the Message Batches API.", { status: 502, headers: response.headers });
+  return readAnswer(await send(call), schema, call.signal);
+}
+
+async function readAnswer<S extends z.ZodType>(response: Response, schema: S, signal: AbortSignal | undefined): Promise<z.output<S>> {
+  const text = await asConnection(signal, () => response.text());
+  try {
+    return schema.parse(JSON.parse(text));
+  } catch {
+    // Without a cause, which would quote the answer.
+    throw new FleetError("MODEL_CALL_FAILED", `The answer (status ${response.status}) is not one of Anthropic's Message Batches API.`, {
+      at: "ANTHROPIC_BASE_URL or LITELLM_BASE_URL",
+      remedy: "look whether the address leads to Anthropic or to a LiteLLM proxy",
+    });
+  }
 }
 
 async function create(send: SendCall, clock: Clock, call: BatchCall, count: number): Promise<MessageBatch> {
-  call.signal?.throwIfAborted();
+  const { signal } = call;
+  signal?.throwIfAborted();
   const sentAtMs = clock.nowMs();
   try {
-    return await ask(send, messageBatchSchema, call);
+    const response = await send(call);
+    // Once it was taken, an answer that cannot be read changes nothing about that.
+    return await readAnswer(response, messageBatchSchema, signal).catch(() => Promise.reject(unconfirmed(count, sentAtMs)));
   } catch (error) {
-    const mayBeMade = call.signal?.aborted === true || (callFailureOf(error, sentAtMs) !== undefined && !isRefusal(error));
-    throw mayBeMade ? unconfirmed(count, sentAtMs) : toFleetError(error, clock.nowMs(), "messageBatches.create");
+    const isCalls = signal?.aborted === true || callFailureOf(error, sentAtMs) !== undefined;
+    throw isCalls && !isRefusal(error) ? unconfirmed(count, sentAtMs) : toFleetError(error, clock.nowMs(), "messageBatches.create");
   }
 }
 

@@ -51,7 +51,7 @@ const MAX_VAIN_READS = 5;
 const FIRST_PAUSE_MS = 1_000;
 
 export async function* readResults(source: ResultSource): AsyncGenerator<MessageBatchResult> {
-  const { batchId, total, clock, signal } = source;
+  const { total, clock, signal } = source;
   const told = new Set<string>();
   for (let vainReads = 0; ; ) {
     const toldBefore = told.size;
@@ -63,21 +63,25 @@ export async function* readResults(source: ResultSource): AsyncGenerator<Message
     }
     signal?.throwIfAborted();
     if (told.size >= total) return;
-    const failure = read.failure === undefined ? undefined : callFailureOf(read.failure, clock.nowMs());
-    if (read.failure !== undefined && (failure === undefined || failure.kind === "final"))
-      throw toFleetError(read.failure, clock.nowMs(), batchId);
-    const isVain = told.size === toldBefore;
-    // To read again helps against a cut, and not against lines that are whole and wrong.
-    if (isVain && read.failure === undefined && told.size + read.unreadable.length >= total) throw unreadable(source, read.unreadable);
-    vainReads = isVain ? vainReads + 1 : 0;
-    if (vainReads >= MAX_VAIN_READS) {
-      throw read.failure === undefined
-        ? incomplete(source, told.size, read.unreadable)
-        : toFleetError(read.failure, clock.nowMs(), batchId);
-    }
-    const pauseMs = FIRST_PAUSE_MS * 2 ** vainReads;
-    await clock.sleep(failure?.kind === "rate-limited" ? Math.max(failure.retryAfterMs, pauseMs) : pauseMs, signal);
+    vainReads = told.size === toldBefore ? vainReads + 1 : 0;
+    await clock.sleep(pauseAfter(source, read, { count: told.size, vainReads }), signal);
   }
+}
+
+/** How long to wait before the file is read again. @throws what ends the reading, where that would not help */
+function pauseAfter(source: ResultSource, read: OneRead, { count, vainReads }: { count: number; vainReads: number }): number {
+  const { batchId, total, clock } = source;
+  const pauseMs = FIRST_PAUSE_MS * 2 ** vainReads;
+  if (read.failure === undefined) {
+    // Another reading mends a cut, and not lines that are whole and wrong.
+    const isAllThere = vainReads > 0 && count + read.unreadable.length >= total;
+    if (isAllThere || vainReads >= MAX_VAIN_READS) throw incomplete(source, count, read.unreadable);
+    return pauseMs;
+  }
+  const failure = callFailureOf(read.failure, clock.nowMs());
+  const isPassing = failure !== undefined && failure.kind !== "final";
+  if (!isPassing || vainReads >= MAX_VAIN_READS) throw toFleetError(read.failure, clock.nowMs(), batchId);
+  return Math.max(failure.retryAfterMs ?? 0, pauseMs);
 }
 
 interface OneRead {

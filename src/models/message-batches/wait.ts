@@ -11,6 +11,8 @@ export interface MessageBatchWait {
 }
 
 const TIMEOUT_MS = 25 * 60 * 60_000;
+/** A week. A timer of more than 24 days would end at once. */
+const MAX_TIMEOUT_MS = 7 * 24 * 60 * 60_000;
 const FIRST_PAUSE_MS = 5_000;
 const LONGEST_PAUSE_MS = 60_000;
 const PAUSE_GROWTH = 1.5;
@@ -21,6 +23,9 @@ export async function waitForEnd(
   look: (signal: AbortSignal) => Promise<MessageBatch>,
   { signal, timeoutMs = TIMEOUT_MS, clock }: MessageBatchWait & { readonly clock: Clock },
 ): Promise<MessageBatch> {
+  if (!(timeoutMs >= 0 && timeoutMs <= MAX_TIMEOUT_MS)) {
+    throw new FleetError("INPUT_INVALID", `Expected a timeout of 0 to ${MAX_TIMEOUT_MS} ms; got ${timeoutMs}.`, { at: "timeoutMs" });
+  }
   const late = new AbortController();
   const done = new AbortController();
   void clock.sleep(timeoutMs, done.signal).then(() => late.abort("late"));

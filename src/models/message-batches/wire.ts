@@ -10,7 +10,8 @@ const timeMs = z.iso.datetime({ offset: true }).transform((time) => Date.parse(t
 export const messageBatchSchema = z
   .object({
     id: batchIdSchema,
-    processing_status: z.enum(["in_progress", "canceling", "ended"]),
+    // Whatever else may come to be said, only the end is the end.
+    processing_status: z.enum(["in_progress", "canceling", "ended"]).catch("in_progress"),
     request_counts: z.object({
       processing: z.int().min(0),
       succeeded: z.int().min(0),

@@ -33,6 +33,23 @@ describe("wait", () => {
     expect(await bench.batches.get(id)).toMatchObject({ status: "in_progress" });
   });
 
+  test("a status that is not known yet is not the end", async () => {
+    await using bench = await setup({}, { batchPolls: 0 });
+    const { id } = await bench.batches.create([ask("a")]);
+    const fetch = changing(/batches/, async (response, nth) =>
+      nth > 1 ? response : Response.json({ ...Object(await response.json()), processing_status: "queued" }),
+    );
+    const batches = createMessageBatches({ env: bench.env, clock: bench.clock, fetch });
+    expect(await batches.wait(id)).toMatchObject({ status: "ended" });
+    expect(bench.pauses).toEqual([5_000]);
+  });
+
+  test("a time that no timer can hold is refused", async () => {
+    await using bench = await setup();
+    const wait = bench.batches.wait("msgbatch_1", { timeoutMs: 30 * 24 * 3_600_000 });
+    await expect(wait).rejects.toMatchObject({ code: "INPUT_INVALID", at: "timeoutMs" });
+  });
+
   test("does not wait for what waiting does not mend", async () => {
     await using bench = await setup();
     await expect(bench.batches.wait("msgbatch_unknown")).rejects.toMatchObject({ code: "MODEL_CALL_FAILED" });

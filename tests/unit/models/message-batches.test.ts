@@ -1,6 +1,13 @@
 /** Message batches against a provider on loopback: what is checked, what is sent where, and what a failure means. */
+import { Agent } from "@openai/agents";
 import { describe, expect, test } from "vitest";
-import { createMessageBatches, type MessageBatchesOptions, type MessageBatchRequest } from "../../../src/index.ts";
+import {
+  createFleet,
+  createMessageBatches,
+  type MessageBatchesOptions,
+  type MessageBatchRequest,
+  openAICompatible,
+} from "../../../src/index.ts";
 import { all, ask, KEY, setup } from "./batch-bench.ts";
 
 describe("create", () => {
@@ -69,6 +76,19 @@ describe("create", () => {
     bench.fake.setBatchFaults(undefined);
     const { batches } = await bench.batches.list();
     expect(batches.map(({ counts }) => counts.processing)).toEqual("status" in fault ? [] : [2]);
+  });
+
+  test("whose answer says nothing of a batch may have made one; such an answer to a look is refused", async () => {
+    await using bench = await setup();
+    const odd: typeof fetch = async (input, init) => {
+      await (await fetch(input, init)).body?.cancel();
+      return Response.json({ secret: true });
+    };
+    const batches = createMessageBatches({ env: bench.env, fetch: odd });
+    await expect(batches.create([ask("a")])).rejects.toMatchObject({ code: "MESSAGE_BATCH_UNCONFIRMED" });
+    const look = batches.get("msgbatch_1");
+    await expect(look).rejects.toMatchObject({ code: "MODEL_CALL_FAILED" });
+    await expect(look).rejects.not.toThrow(/secret/);
   });
 
   test("whose caller gives up while it is under way is unconfirmed, and before that is not sent", async () => {
@@ -151,6 +171,22 @@ describe("the way there", () => {
       expect(bench.fake.batchCalls).toEqual([]);
     },
   );
+
+  test("a fleet's own options will do", async () => {
+    const options = { models: { best: "anthropic/claude-y" }, credentials: () => ({ apiKey: "sk-acme" }) };
+    const fleet = createFleet({ agents: { a: new Agent({ name: "a" }) }, ...options });
+    await using bench = await setup();
+    await createMessageBatches({ ...fleet.options, env: bench.env }).create([ask("a", "hi", { model: "best" })]);
+    expect(bench.fake.batchCalls).toMatchObject([
+      { headers: { "x-api-key": "sk-acme" }, body: { requests: [{ params: { model: "claude-y" } }] } },
+    ]);
+  });
+
+  test("a server of one's own under Anthropic's prefix is refused: nobody knows whether it has batches", () => {
+    const models = { anthropic: openAICompatible({ baseURL: "http://127.0.0.1:1/v1" }) };
+    const refused = expect.objectContaining({ code: "INPUT_INVALID", at: "models.anthropic" }) as unknown;
+    expect(() => createMessageBatches({ env: {}, models })).toThrow(refused);
+  });
 
   test("without a key there is no call", async () => {
     const batches = createMessageBatches({ env: {} });
