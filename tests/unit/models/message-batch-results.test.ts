@@ -115,6 +115,20 @@ describe("results", () => {
     ]);
   });
 
+  test("have an unknown cost where something was charged by the piece", async () => {
+    const prices = { "anthropic/claude-x": { input: 3, output: 15 } };
+    await using bench = await setup({ prices }, { reply: () => ({ text: "x", usage: { inputTokens: 1_000, outputTokens: 10 } }) });
+    const id = await bench.ended(ask("a"));
+    const fetch = changing(
+      /results$/,
+      async (response) =>
+        new Response((await response.text()).replace('"usage":{', '"usage":{"server_tool_use":{"web_search_requests":2},')),
+    );
+    const searched = createMessageBatches({ env: bench.env, clock: bench.clock, prices, fetch });
+    expect(await all(bench.batches.results(id))).toMatchObject([{ costMicroUsd: 1_575 }]);
+    expect(await all(searched.results(id))).toMatchObject([{ costMicroUsd: undefined }]);
+  });
+
   test("of a batch that has not ended, or is archived, are an error that says so", async () => {
     await using bench = await setup({}, { batchPolls: 1 });
     const { id } = await bench.batches.create([ask("a")]);
