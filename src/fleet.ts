@@ -22,7 +22,7 @@ import { createRunProducer, type RunProducer } from "./producers/run-producer.ts
 import type { SubmitOptions } from "./producers/submission.ts";
 import type { RunInput } from "./producers/types.ts";
 import { FleetError } from "./protocol/errors.ts";
-import { parseRetention, type Retention, type RetentionOptions } from "./protocol/retention.ts";
+import { parseConversationKeepMs, parseRetention, type Retention, type RetentionOptions } from "./protocol/retention.ts";
 import type { LiveText, RunStore } from "./protocol/run-store.ts";
 import type { InputSchema } from "./protocol/structured-input.ts";
 import { connectRedis } from "./redis/connection.ts";
@@ -69,7 +69,10 @@ export interface FleetOptions<M extends AgentMap = AgentMap> extends Pick<ModelP
   readonly defaults?: Pick<SubmitOptions, "tenant" | "priority" | "deadlineMs" | "maxHops"> & { readonly retentionMs?: number };
   /** What becomes of conversations that grow too long for a model. Default: nothing, up to their limit. */
   readonly conversation?: ConversationPolicy;
-  /** How long runs stay readable after their end, by how they ended, in milliseconds. Default `defaults.retentionMs`, or 7 days. */
+  /**
+   * How long runs stay readable after their end, by how they ended, in milliseconds: default `defaults.retentionMs`, or 7 days.
+   * `conversationsMs`: conversations after their last use, default 90 days.
+   */
   readonly retention?: RetentionOptions;
   /** Seals what users put into runs before it goes to Redis. Default: nothing is sealed. */
   readonly codec?: PayloadCodec;
@@ -166,7 +169,8 @@ function openStores(
   codec: PayloadCodec | undefined,
   { redis, prefix, clock }: { readonly redis: Redis; readonly prefix: string; readonly clock: Clock },
 ): { readonly store: RunStore; readonly live: LiveText } {
-  const store = createSealedRunStore(createRedisRunStore({ redis, clock, prefix, retentionMs: retentionIn(options) }), codec ?? NO_KEYS);
+  const kept = { retentionMs: retentionIn(options), conversationKeepMs: parseConversationKeepMs(options.retention ?? {}) };
+  const store = createSealedRunStore(createRedisRunStore({ redis, clock, prefix, ...kept }), codec ?? NO_KEYS);
   const live = createRedisLiveText({ redis, prefix });
   return { store, live: codec === undefined ? live : createSealedLiveText(live, codec) };
 }

@@ -11,7 +11,7 @@ import { createBullWakeQueue } from "./producers/bull-wake-queue.ts";
 import { createRunProducer, type RunProducer, type RunProducerDeps } from "./producers/run-producer.ts";
 import type { AgentsOf } from "./producers/types.ts";
 import { FleetError } from "./protocol/errors.ts";
-import { parseRetention, type RetentionOptions } from "./protocol/retention.ts";
+import { parseConversationKeepMs, parseRetention, type RetentionOptions } from "./protocol/retention.ts";
 import type { RunStore } from "./protocol/run-store.ts";
 import { connectRedis } from "./redis/connection.ts";
 import { DEFAULT_PREFIX } from "./redis/keys.ts";
@@ -66,7 +66,10 @@ export interface ProducerOptions {
   readonly defaults?: NonNullable<RunProducerDeps["defaults"]>;
   /** Seals what users put into runs; the workers need the same keys. Default: nothing is sealed. */
   readonly codec?: PayloadCodec;
-  /** How long runs stay readable that are ended from here, by how they ended. Default 7 days each. */
+  /**
+   * How long runs stay readable that are ended from here, by how they ended: default 7 days each.
+   * `conversationsMs`: conversations that are used from here, default 90 days.
+   */
   readonly retention?: RetentionOptions;
 }
 
@@ -97,8 +100,9 @@ export function createProducer<F = unknown>({
       remedy: "set REDIS_URL to the address that the workers use",
     });
   }
+  const conversationKeepMs = parseConversationKeepMs(retention ?? {});
   const redis = typeof given === "string" ? connectRedis({ url: given, role: "producer", name: "flotilla-producer" }) : given;
-  const store = createSealedRunStore(createRedisRunStore({ redis, clock, prefix }), codec ?? NO_KEYS);
+  const store = createSealedRunStore(createRedisRunStore({ redis, clock, prefix, conversationKeepMs }), codec ?? NO_KEYS);
   const plainLive = createRedisLiveText({ redis, prefix });
   const live = codec === undefined ? plainLive : createSealedLiveText(plainLive, codec);
   const queue = createBullWakeQueue({ redis, prefix });

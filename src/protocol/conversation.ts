@@ -5,9 +5,6 @@
 import { z } from "zod";
 import { agentNameSchema } from "./ids.ts";
 
-/** How long a conversation that nobody uses is kept. Longer than the longest deadline: none goes while a run of it lives. Milliseconds. */
-export const CONVERSATION_KEEP_MS = 90 * 24 * 60 * 60 * 1_000;
-
 export const conversationTurnSchema = z.strictObject({
   v: z.literal(1),
   /** The run that made it; of other turns an id of their own. */

@@ -1,4 +1,4 @@
-/** How long runs stay readable after their end, by how they ended. */
+/** How long runs stay readable after their end, by how they ended, and conversations after their last use. */
 import { z } from "zod";
 import { FleetError } from "./errors.ts";
 import { FINAL_STATUSES, type FinalStatus } from "./run.ts";
@@ -9,6 +9,11 @@ export const DEFAULT_RETENTION_MS = 7 * DAY_MS;
 /** Shorter, and nobody could read a result. */
 const MIN_RETENTION_MS = 1_000;
 const MAX_RETENTION_MS = 3_650 * DAY_MS;
+
+/** How long a conversation that nobody uses is kept. */
+export const CONVERSATION_KEEP_MS = 90 * DAY_MS;
+/** Longer than the longest deadline: no conversation goes while a run of it lives. */
+const MIN_CONVERSATION_KEEP_MS = 31 * DAY_MS;
 
 const durationSchema = z.int().min(MIN_RETENTION_MS).max(MAX_RETENTION_MS).optional();
 
@@ -22,6 +27,8 @@ const retentionOptionsSchema = z.strictObject({
   refusedMs: durationSchema,
   cancelledMs: durationSchema,
   expiredMs: durationSchema,
+  /** Of conversations, from their last use on: at least 31 days. Left out: 90 days. */
+  conversationsMs: z.int().min(MIN_CONVERSATION_KEEP_MS).max(MAX_RETENTION_MS).optional(),
 });
 export type RetentionOptions = Readonly<z.input<typeof retentionOptionsSchema>>;
 
@@ -36,16 +43,7 @@ export function parseRetention(
   options: RetentionOptions,
   fallbackMs: number = DEFAULT_RETENTION_MS,
 ): Readonly<Record<FinalStatus, number>> {
-  const parsed = retentionOptionsSchema.safeParse(options);
-  if (!parsed.success) {
-    const [issue] = parsed.error.issues;
-    const at = ["retention", ...(issue?.path ?? []).map(String)].join(".");
-    throw new FleetError("INPUT_INVALID", `Expected a valid ${at}: ${issue?.message ?? "not valid"}.`, {
-      at,
-      remedy: `give milliseconds from ${MIN_RETENTION_MS} to ${MAX_RETENTION_MS} for ${FINAL_STATUSES.map((status) => `${status}Ms`).join(", ")}`,
-    });
-  }
-  const given = parsed.data;
+  const given = parseOptions(options);
   return {
     completed: given.completedMs ?? fallbackMs,
     failed: given.failedMs ?? fallbackMs,
@@ -54,6 +52,21 @@ export function parseRetention(
     cancelled: given.cancelledMs ?? fallbackMs,
     expired: given.expiredMs ?? fallbackMs,
   };
+}
+
+/** @throws FleetError INPUT_INVALID naming the option. */
+export const parseConversationKeepMs = (options: RetentionOptions): number => parseOptions(options).conversationsMs ?? CONVERSATION_KEEP_MS;
+
+function parseOptions(options: RetentionOptions): RetentionOptions {
+  const parsed = retentionOptionsSchema.safeParse(options);
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  const at = ["retention", ...(issue?.path ?? []).map(String)].join(".");
+  const names = FINAL_STATUSES.map((status) => `${status}Ms`).join(", ");
+  throw new FleetError("INPUT_INVALID", `Expected a valid ${at}: ${issue?.message ?? "not valid"}.`, {
+    at,
+    remedy: `give milliseconds from ${MIN_RETENTION_MS} to ${MAX_RETENTION_MS} for ${names}; conversationsMs from ${MIN_CONVERSATION_KEEP_MS}`,
+  });
 }
 
 export const retentionOf = (retention: Retention, status: FinalStatus): number =>

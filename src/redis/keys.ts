@@ -45,13 +45,13 @@ export interface Keys {
   index(): string;
   /** String `<runId> <input hash>`: an idempotency key (hashed). PX deadline + 30 days, outlives the run. Writer: submit. */
   idem(tenant: string, idempotencyKey: string): string;
-  /** Hash: a conversation's creation, size and last change. PEXPIRE 90 days after the last use. Writers: submit, end, conversation. */
+  /** Hash: a conversation's creation, size and last change. PEXPIRE 90 days, or `retention.conversationsMs`, after the last use. Writers: submit, end, conversation. */
   conversation(tenant: string, id: string): string;
   /** List of run ids: its runs that are not over, in their order; the first has the turn. TTL as `conversation`. Writers: submit, final states. */
   conversationQueue(tenant: string, id: string): string;
   /** List of ConversationTurn JSON. TTL as `conversation`. Writers: end, conversation. */
   conversationTurns(tenant: string, id: string): string;
-  /** Sorted set conversation id → last use (epoch ms). PEXPIRE 90 days after the tenant's last use; older members go with each use. Writers: as `conversation`. */
+  /** Sorted set conversation id → last use (epoch ms). PEXPIRE as `conversation`, after the tenant's last use; older members go with each use. Writers: as `conversation`. */
   conversations(tenant: string): string;
   /** Hash of [tenant, agent, version, model] JSON → numbers: what the model calls of one UTC day add up to; at most 1,001 rows. PEXPIRE 400 days. Writer: record. */
   totals(day: string): string;

@@ -4,7 +4,7 @@
  */
 import type { Redis } from "ioredis";
 import type { Clock } from "../clock.ts";
-import { DEFAULT_RETENTION_MS, type Retention } from "../protocol/retention.ts";
+import { CONVERSATION_KEEP_MS, DEFAULT_RETENTION_MS, type Retention } from "../protocol/retention.ts";
 import type { RunStore } from "../protocol/run-store.ts";
 import { keysFor } from "./keys.ts";
 import { createAttempts } from "./run-store-attempts.ts";
@@ -27,10 +27,18 @@ export interface RedisRunStoreOptions {
   readonly prefix?: string;
   /** How long a run stays readable that `begin` ends (cancelled, expired, crashed). Default 7 days. */
   readonly retentionMs?: Retention;
+  /** How long a conversation stays after its last use. Default 90 days. */
+  readonly conversationKeepMs?: number;
 }
 
-export function createRedisRunStore({ redis, clock, prefix, retentionMs = DEFAULT_RETENTION_MS }: RedisRunStoreOptions): RunStore {
-  const context: StoreContext = { redis, clock, keys: keysFor(prefix), retentionMs };
+export function createRedisRunStore({
+  redis,
+  clock,
+  prefix,
+  retentionMs = DEFAULT_RETENTION_MS,
+  conversationKeepMs = CONVERSATION_KEEP_MS,
+}: RedisRunStoreOptions): RunStore {
+  const context: StoreContext = { redis, clock, keys: keysFor(prefix), retentionMs, conversationKeepMs };
   const reads = createReads(context);
   const watches = createWatches(context);
   return {

@@ -22,6 +22,8 @@ export interface StoreContext {
   readonly clock: Clock;
   /** Of runs that `begin` itself ends; every other command brings its own. */
   readonly retentionMs: Retention;
+  /** Of conversations, from their last use on. */
+  readonly conversationKeepMs: number;
 }
 
 export type ScriptArgs = Readonly<Record<string, string | number>>;

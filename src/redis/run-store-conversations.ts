@@ -1,7 +1,6 @@
 /** Conversations as people and sessions reach them. Runs reach them through their own scripts. */
 import { z } from "zod";
 import {
-  CONVERSATION_KEEP_MS,
   type ConversationChange,
   type ConversationInfo,
   type ConversationKey,
@@ -11,7 +10,6 @@ import {
   conversationTurnSchema,
 } from "../protocol/conversation.ts";
 import { LIMITS } from "../protocol/limits.ts";
-import type { Keys } from "./keys.ts";
 import { parseStrings } from "./record-parse.ts";
 import { answered, explained, type StoreContext } from "./run-store-context.ts";
 import { runScript } from "./scripts.ts";
@@ -33,7 +31,7 @@ export function createConversations(context: StoreContext): ConversationStore {
 }
 
 async function send(
-  { redis, keys }: StoreContext,
+  { redis, keys, conversationKeepMs }: StoreContext,
   { tenant, id }: ConversationKey,
   changeId: string,
   args: readonly (string | number)[],
@@ -42,20 +40,20 @@ async function send(
   const call = {
     name: "conversation",
     keys: [...named, keys.conversations(tenant)],
-    args: [id, changeId, CONVERSATION_KEEP_MS, ...args],
+    args: [id, changeId, conversationKeepMs, ...args],
   } as const;
   return parseStrings(await answered(runScript(redis, call)));
 }
 
 /** What `moves.lua` reads from the record of a run: names are built here, never in Lua. */
-export const conversationKeysJson = (keys: Keys, tenant: string, id: string): string =>
+export const conversationKeysJson = ({ keys, conversationKeepMs: keepMs }: StoreContext, tenant: string, id: string): string =>
   JSON.stringify({
     id,
     record: keys.conversation(tenant, id),
     queue: keys.conversationQueue(tenant, id),
     turns: keys.conversationTurns(tenant, id),
     index: keys.conversations(tenant),
-    keepMs: CONVERSATION_KEEP_MS,
+    keepMs,
   });
 
 const changeArgs = ({ keep, dropNewest = "", append, isNew }: ConversationChange): (string | number)[] => [

@@ -50,7 +50,8 @@ export function createSubmits(context: StoreContext): Pick<RunStore, "submit" | 
   };
 }
 
-function submitCall({ keys }: StoreContext, submission: Submission): ScriptCall {
+function submitCall(context: StoreContext, submission: Submission): ScriptCall {
+  const { keys } = context;
   const { runId, tenant, idempotencyKey, conversation } = submission;
   const args = {
     agent: submission.agent,
@@ -71,7 +72,7 @@ function submitCall({ keys }: StoreContext, submission: Submission): ScriptCall 
     idemTtlMs: Math.max(submission.deadlineMs, 0) + IDEM_NET_MS,
     ...(conversation === undefined
       ? {}
-      : { conversation, conversationKeys: conversationKeysJson(keys, tenant, conversation), maxWaiting: LIMITS.runsPerConversation }),
+      : { conversation, conversationKeys: conversationKeysJson(context, tenant, conversation), maxWaiting: LIMITS.runsPerConversation }),
   };
   if (submission.seed !== undefined) return seededCall(keys, runId, args, submission.seed);
   return runCall(keys, "submit", runId, args, ...(idempotencyKey === undefined ? [] : [keys.idem(tenant, idempotencyKey)]));

@@ -1,7 +1,6 @@
 /** Conversations in memory. It mirrors `src/redis/scripts/conversation.lua`. */
 import type { Clock } from "../clock.ts";
 import {
-  CONVERSATION_KEEP_MS,
   type ConversationChange,
   type ConversationInfo,
   type ConversationReply,
@@ -25,13 +24,18 @@ export interface MemoryConversation {
 interface World {
   readonly clock: Clock;
   readonly conversations: Map<string, MemoryConversation>;
+  readonly conversationKeepMs: number;
 }
 
 const keyOf = (tenant: string, id: string): string => `${tenant} ${id}`;
 
-export function conversationOf({ clock, conversations }: World, tenant: string, id: string): MemoryConversation | undefined {
+export function conversationOf(
+  { clock, conversations, conversationKeepMs }: World,
+  tenant: string,
+  id: string,
+): MemoryConversation | undefined {
   const found = conversations.get(keyOf(tenant, id));
-  if (found === undefined || found.usedAtMs + CONVERSATION_KEEP_MS > clock.nowMs()) return found;
+  if (found === undefined || found.usedAtMs + conversationKeepMs > clock.nowMs()) return found;
   conversations.delete(keyOf(tenant, id));
   return undefined;
 }

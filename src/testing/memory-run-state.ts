@@ -6,7 +6,7 @@ import type { WakeJob } from "../protocol/job.ts";
 import { LIMITS } from "../protocol/limits.ts";
 import type { AgentEntry, WorkerEntry } from "../protocol/registry.ts";
 import { scopeId } from "../protocol/pause.ts";
-import { type Retention, retentionOf } from "../protocol/retention.ts";
+import { CONVERSATION_KEEP_MS, type Retention, retentionOf } from "../protocol/retention.ts";
 import {
   type Approval,
   type Decided,
@@ -94,6 +94,8 @@ export interface MemoryWorld {
   readonly idem: Map<string, { readonly runId: string; readonly inputHash: string }>;
   /** By `conversationKey`. */
   readonly conversations: Map<string, MemoryConversation>;
+  /** From their last use on. */
+  readonly conversationKeepMs: number;
   readonly workers: Map<string, WorkerEntry>;
   readonly agents: Map<string, AgentEntry>;
   /** By the id of the agent's or tenant's scope. */
@@ -107,8 +109,9 @@ export interface MemoryWorld {
   eventCount: number;
 }
 
-export const createWorld = (clock: Clock): MemoryWorld => ({
+export const createWorld = (clock: Clock, conversationKeepMs = CONVERSATION_KEEP_MS): MemoryWorld => ({
   clock,
+  conversationKeepMs,
   runs: new Map(),
   idem: new Map(),
   conversations: new Map(),

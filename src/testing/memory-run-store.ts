@@ -42,13 +42,24 @@ import {
   wakeJob,
 } from "./memory-run-state.ts";
 
+export interface MemoryRunStoreOptions {
+  readonly clock: Clock;
+  /** As of the store on Redis. */
+  readonly conversationKeepMs?: number | undefined;
+  /** Given by whoever looks at the state itself, as the simulation does. */
+  readonly world?: MemoryWorld;
+}
+
 export interface MemoryRunStore extends RunStore {
   /** Wakes the run's followers; what live text beside the store calls. */
   notify(runId: string): void;
 }
 
-/** @param world given by whoever looks at the state itself, as the simulation does */
-export function createMemoryRunStore({ clock, world = createWorld(clock) }: { clock: Clock; world?: MemoryWorld }): MemoryRunStore {
+export function createMemoryRunStore({
+  clock,
+  conversationKeepMs,
+  world = createWorld(clock, conversationKeepMs),
+}: MemoryRunStoreOptions): MemoryRunStore {
   return {
     submit: async (submission) => submit(world, submission),
     submitMany: async (submissions) => submissions.map((submission) => submit(world, submission)),

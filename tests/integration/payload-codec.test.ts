@@ -28,7 +28,7 @@ afterAll(async () => {
   await mock.close();
 });
 for (const [index, redis] of connections.entries()) {
-  runStoreSuite(`sealed redis run store, server ${index + 1}`, async () => sealedStore(openRedisStore(redis)));
+  runStoreSuite(`sealed redis run store, server ${index + 1}`, async (options) => sealedStore(openRedisStore(redis, options)));
 }
 
 /** Every text that anybody says begins with the same word, which stands nowhere else. */

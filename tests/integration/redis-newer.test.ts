@@ -33,7 +33,7 @@ describe.each([
     await room[Symbol.asyncDispose]();
   });
 
-  runStoreSuite(`run store on ${name}`, async () => openRedisStore(redis));
+  runStoreSuite(`run store on ${name}`, async (options) => openRedisStore(redis, options));
 
   test("a fleet's runs end as they should, and the server passes the checks", { tags: ["redis", "processes"] }, async () => {
     const loaded = await openLoadedFleet(url);

@@ -22,5 +22,5 @@ for (const [name, url] of [
     redis = connectRedis({ url, role: "worker", name: "run-store-test" });
     connections.push(redis);
   });
-  runStoreSuite(name, async () => openRedisStore(redis));
+  runStoreSuite(name, async (options) => openRedisStore(redis, options));
 }

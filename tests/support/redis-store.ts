@@ -5,12 +5,12 @@ import { systemClock } from "../../src/clock.ts";
 import { keysFor } from "../../src/redis/keys.ts";
 import { createRedisLiveText } from "../../src/redis/redis-live-text.ts";
 import { createRedisRunStore } from "../../src/redis/redis-run-store.ts";
-import type { StoreUnderTest } from "./run-store-fixture.ts";
+import type { StoreOptions, StoreUnderTest } from "./run-store-fixture.ts";
 
 export const newPrefix = (): string => `t${randomUUID().slice(0, 8)}`;
 
-export function openRedisStore(redis: Redis, prefix = newPrefix()): StoreUnderTest {
-  const store = createRedisRunStore({ redis, clock: systemClock, prefix });
+export function openRedisStore(redis: Redis, options: StoreOptions = {}, prefix = newPrefix()): StoreUnderTest {
+  const store = createRedisRunStore({ ...options, redis, clock: systemClock, prefix });
   return {
     store,
     live: createRedisLiveText({ redis, prefix }),

@@ -18,7 +18,10 @@ export interface StoreUnderTest {
   close(): Promise<void>;
 }
 
-export type OpenStore = () => Promise<StoreUnderTest>;
+export interface StoreOptions {
+  readonly conversationKeepMs?: number;
+}
+export type OpenStore = (options?: StoreOptions) => Promise<StoreUnderTest>;
 
 export const DAY_MS = 24 * 60 * 60 * 1_000;
 export const LEASE_MS = 30_000;

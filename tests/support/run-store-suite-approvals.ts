@@ -1,5 +1,5 @@
 /** What a run store promises about tool calls that wait for a person: asked, decided once, timed out, refused, announced, listed. */
-import { describe, expect, onTestFinished, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import type { Outcome } from "../../src/protocol/attempt.ts";
 import type { RunStore } from "../../src/protocol/run-store.ts";
 import {
@@ -17,7 +17,6 @@ import {
   running,
   suspended,
   type OpenStore,
-  type StoreUnderTest,
 } from "./run-store-fixture.ts";
 
 type Suspended = Extract<Outcome, { readonly type: "suspended" }>;
@@ -34,12 +33,7 @@ const timed = (onTimeout: "reject" | "fail", more: Partial<Suspended> = {}): Out
 const eventOf = async (store: RunStore, runId: string, type: string) =>
   (await store.events(runId, "0-0", 1_000)).map(({ event }) => event).filter((event) => event.type === type);
 
-export function approvalSuite(open: OpenStore): void {
-  const setup = async (): Promise<StoreUnderTest> => {
-    const opened = await open();
-    onTestFinished(() => opened.close());
-    return opened;
-  };
+export function approvalSuite(setup: OpenStore): void {
   describe("approval", () => {
     test("I6 a run that waits for people holds no dispatch entry and goes on after the last decision", async () => {
       const { store, nowMs } = await setup();

@@ -1,5 +1,5 @@
 /** Submit, begin, record and intents. */
-import { describe, expect, onTestFinished, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import {
   begin,
   beginOf,
@@ -16,15 +16,9 @@ import {
   worker,
   LEASE_MS,
 } from "./run-store-fixture.ts";
-import type { OpenStore, StoreUnderTest } from "./run-store-fixture.ts";
+import type { OpenStore } from "./run-store-fixture.ts";
 
-export function attemptsSuite(open: OpenStore): void {
-  const setup = async (): Promise<StoreUnderTest> => {
-    const opened = await open();
-    onTestFinished(() => opened.close());
-    return opened;
-  };
-
+export function attemptsSuite(setup: OpenStore): void {
   describe("submit", () => {
     test("I3 a created run is queued, readable and watched by dispatch", async () => {
       const { store } = await setup();

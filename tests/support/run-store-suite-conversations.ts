@@ -1,11 +1,22 @@
 /** Conversations: turns in the order of submission, whole turns or none, and changes from outside only while nobody has the turn. */
-import { describe, expect, onTestFinished, test } from "vitest";
-import { CONVERSATION_KEEP_MS, type ConversationChange, type ConversationTurn } from "../../src/protocol/conversation.ts";
+import { describe, expect, test } from "vitest";
+import type { ConversationChange, ConversationTurn } from "../../src/protocol/conversation.ts";
 import { LIMITS } from "../../src/protocol/limits.ts";
 import type { RunStore } from "../../src/protocol/run-store.ts";
 import type { Submission } from "../../src/protocol/submission.ts";
-import { awaitingApproval, begin, completed, end, eventTypes, handedOff, LEASE_MS, policy, submission } from "./run-store-fixture.ts";
-import type { OpenStore, StoreUnderTest } from "./run-store-fixture.ts";
+import {
+  awaitingApproval,
+  begin,
+  completed,
+  DAY_MS,
+  end,
+  eventTypes,
+  handedOff,
+  LEASE_MS,
+  policy,
+  submission,
+} from "./run-store-fixture.ts";
+import type { OpenStore } from "./run-store-fixture.ts";
 
 const key = { tenant: "acme", id: "talk.1" };
 
@@ -36,13 +47,7 @@ const change = (changeId: string, overrides: Partial<ConversationChange> = {}): 
   ...overrides,
 });
 
-export function conversationsSuite(open: OpenStore): void {
-  const setup = async (): Promise<StoreUnderTest> => {
-    const opened = await open();
-    onTestFinished(() => opened.close());
-    return opened;
-  };
-
+export function conversationsSuite(setup: OpenStore): void {
   describe("turns in a conversation", () => {
     test("I3 I6 the first run is queued; who comes behind holds no dispatch entry and no wake until its turn has come", async () => {
       const { store } = await setup();
@@ -276,16 +281,20 @@ export function conversationsSuite(open: OpenStore): void {
       expect(await store.conversations.list({ tenant: key.tenant, limit: 1, before: "gone" })).toEqual([]);
     });
 
-    test("I9 a conversation that nobody uses goes by itself, and no live run outlives it", async () => {
-      const { store, advance } = await setup();
+    test.each([
+      [90, {}],
+      [400, { conversationKeepMs: 400 * DAY_MS }],
+    ])("I9 a conversation that nobody uses goes by itself, %i days after its last use", async (days, options) => {
+      const { store, advance } = await setup(options);
+      const listed = async () => (await store.conversations.list({ tenant: key.tenant, limit: 10 })).map(({ id }) => id);
+      await store.submit(submission({ tenant: key.tenant, conversation: "used before" }));
+      await advance(DAY_MS);
       await store.conversations.change(key, change("c1", { append: [turn("t1")] }));
-      await advance(CONVERSATION_KEEP_MS - 60_000);
-      expect(idsOf(await store.conversations.turns(key))).toEqual(["t1"]);
+      await advance(days * DAY_MS - 60_000);
+      expect([idsOf(await store.conversations.turns(key)), await listed()]).toEqual([["t1"], [key.id]]);
       await advance(60_000);
-      expect(await store.conversations.turns(key)).toEqual([]);
+      expect([await store.conversations.turns(key), await listed()]).toEqual([[], []]);
       expect(await store.conversations.get(key)).toBeUndefined();
-      expect(await store.conversations.list({ tenant: key.tenant, limit: 10 })).toEqual([]);
-      expect(CONVERSATION_KEEP_MS).toBeGreaterThan(30 * 24 * 60 * 60 * 1_000);
     });
   });
 }

@@ -1,7 +1,7 @@
 /** How an attempt ends, and what people say about a suspended run. */
 import type { Outcome } from "../../src/protocol/attempt.ts";
 import type { Loop } from "../../src/protocol/run.ts";
-import { describe, expect, onTestFinished, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import {
   begin,
   beginOf,
@@ -20,14 +20,9 @@ import {
   suspended,
   LEASE_MS,
 } from "./run-store-fixture.ts";
-import type { OpenStore, StoreUnderTest } from "./run-store-fixture.ts";
+import type { OpenStore } from "./run-store-fixture.ts";
 
-export function outcomesSuite(open: OpenStore): void {
-  const setup = async (): Promise<StoreUnderTest> => {
-    const opened = await open();
-    onTestFinished(() => opened.close());
-    return opened;
-  };
+export function outcomesSuite(setup: OpenStore): void {
   const error = { code: "MODEL_UNAVAILABLE", message: "away" };
 
   describe("end", () => {

@@ -1,5 +1,5 @@
 /** Pauses: what is paused makes no progress, holds nothing, and is lost by nobody. */
-import { describe, expect, onTestFinished, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import type { RunStore } from "../../src/protocol/run-store.ts";
 import {
   approval,
@@ -22,7 +22,7 @@ import {
   submission,
   suspended,
 } from "./run-store-fixture.ts";
-import type { OpenStore, StoreUnderTest } from "./run-store-fixture.ts";
+import type { OpenStore } from "./run-store-fixture.ts";
 
 const note = { by: "ann", reason: "the provider overcharges" };
 const acme = { tenant: "acme" };
@@ -33,13 +33,7 @@ async function queued(store: RunStore, overrides: Parameters<typeof submission>[
   return wanted.runId;
 }
 
-export function pausesSuite(open: OpenStore): void {
-  const setup = async (): Promise<StoreUnderTest> => {
-    const opened = await open();
-    onTestFinished(() => opened.close());
-    return opened;
-  };
-
+export function pausesSuite(setup: OpenStore): void {
   describe("pausing a run", () => {
     test("I3 I6 a queued run is parked without job or dispatch entry, says who and why, and goes on when it is resumed", async () => {
       const { store } = await setup();

@@ -1,5 +1,5 @@
 /** Deletion of single runs and of what a tenant leaves behind, and retention by how a run ended. */
-import { describe, expect, onTestFinished, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import {
   awaitingApproval,
   begin,
@@ -15,15 +15,9 @@ import {
   submission,
   suspended,
 } from "./run-store-fixture.ts";
-import type { OpenStore, StoreUnderTest } from "./run-store-fixture.ts";
+import type { OpenStore } from "./run-store-fixture.ts";
 
-export function removalSuite(open: OpenStore): void {
-  const setup = async (): Promise<StoreUnderTest> => {
-    const opened = await open();
-    onTestFinished(() => opened.close());
-    return opened;
-  };
-
+export function removalSuite(setup: OpenStore): void {
   describe("remove", () => {
     test("I9 a final run goes at once with what is kept of it, and its idempotency key makes a new run", async () => {
       const { store, live } = await setup();

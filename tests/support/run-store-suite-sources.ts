@@ -1,8 +1,8 @@
 /** What second chances need of a store: runs that begin with what another one left, hops as they began, and failures by reason. */
-import { describe, expect, onTestFinished, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import type { Seed } from "../../src/protocol/seed.ts";
 import type { RunStore } from "../../src/protocol/run-store.ts";
-import type { OpenStore, StoreUnderTest } from "./run-store-fixture.ts";
+import type { OpenStore } from "./run-store-fixture.ts";
 import { begin, beginOf, completed, DAY_MS, end, fact, handedOff, intent, newRunId, running, submission } from "./run-store-fixture.ts";
 
 const failed = { type: "failed", error: { code: "AGENT_FAILED", message: "x" } } as const;
@@ -31,13 +31,7 @@ const again = (store: RunStore, seed: Seed, overrides: Parameters<typeof submiss
   return { runId: wanted.runId, send: () => store.submit(wanted) };
 };
 
-export function sourcesSuite(open: OpenStore): void {
-  const setup = async (): Promise<StoreUnderTest> => {
-    const opened = await open();
-    onTestFinished(() => opened.close());
-    return opened;
-  };
-
+export function sourcesSuite(setup: OpenStore): void {
   describe("a run that begins with what another one left", () => {
     test("I12 is there whole with the submit, and the same submit finds it again", async () => {
       const { store } = await setup();

@@ -1,5 +1,5 @@
 /** What model calls add up to, by day. */
-import { describe, expect, onTestFinished, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { dayOf, numbersOf, type Tally, tallyOfCall, TOTALS, type TotalsRow } from "../../src/protocol/totals.ts";
 import { begin, fact, LEASE_MS, running, usage } from "./run-store-fixture.ts";
 import type { OpenStore, StoreUnderTest } from "./run-store-fixture.ts";
@@ -17,7 +17,6 @@ const tally = (more: Partial<Tally> = {}): Tally => ({
 export function totalsSuite(open: OpenStore): void {
   const setup = async (): Promise<StoreUnderTest & { readonly today: () => Promise<TotalsRow[]> }> => {
     const opened = await open();
-    onTestFinished(() => opened.close());
     const day = dayOf(await opened.nowMs());
     return { ...opened, today: () => opened.store.totals({ from: day, to: day }) };
   };

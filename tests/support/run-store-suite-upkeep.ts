@@ -1,5 +1,5 @@
 /** Leases, repair, deletion, lists, events and followers. */
-import { describe, expect, onTestFinished, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import {
   awaitingApproval,
   begin,
@@ -16,15 +16,9 @@ import {
   suspended,
   worker,
 } from "./run-store-fixture.ts";
-import type { OpenStore, StoreUnderTest } from "./run-store-fixture.ts";
+import type { OpenStore } from "./run-store-fixture.ts";
 
-export function upkeepSuite(open: OpenStore): void {
-  const setup = async (): Promise<StoreUnderTest> => {
-    const opened = await open();
-    onTestFinished(() => opened.close());
-    return opened;
-  };
-
+export function upkeepSuite(setup: OpenStore): void {
   describe("leases", () => {
     test("I2 renew keeps what its token holds and names what it lost", async () => {
       const { store, advance } = await setup();

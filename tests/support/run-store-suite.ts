@@ -1,5 +1,5 @@
 /** The promises of the port `RunStore`. One suite for every store; each test names the invariant it guards. */
-import { describe } from "vitest";
+import { describe, onTestFinished } from "vitest";
 import { approvalSuite } from "./run-store-suite-approvals.ts";
 import { attemptsSuite } from "./run-store-suite-attempts.ts";
 import { conversationsSuite } from "./run-store-suite-conversations.ts";
@@ -12,15 +12,20 @@ import { upkeepSuite } from "./run-store-suite-upkeep.ts";
 import type { OpenStore } from "./run-store-fixture.ts";
 
 export function runStoreSuite(name: string, open: OpenStore): void {
+  const setup: OpenStore = async (options) => {
+    const opened = await open(options);
+    onTestFinished(() => opened.close());
+    return opened;
+  };
   describe(name, { tags: ["contract"] }, () => {
-    attemptsSuite(open);
-    outcomesSuite(open);
-    approvalSuite(open);
-    upkeepSuite(open);
-    removalSuite(open);
-    conversationsSuite(open);
-    pausesSuite(open);
-    sourcesSuite(open);
-    totalsSuite(open);
+    attemptsSuite(setup);
+    outcomesSuite(setup);
+    approvalSuite(setup);
+    upkeepSuite(setup);
+    removalSuite(setup);
+    conversationsSuite(setup);
+    pausesSuite(setup);
+    sourcesSuite(setup);
+    totalsSuite(setup);
   });
 }

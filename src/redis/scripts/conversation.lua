@@ -7,7 +7,9 @@
 -- Keeps I1 (what a run was shown stays while it lives), I9 (a time to live from each use), I12 (the same change id is made once).
 local time = redis.call("TIME")
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
-local id, change_id, keep_ms = ARGV[1], ARGV[2], tonumber(ARGV[3])
+local id, change_id = ARGV[1], ARGV[2]
+-- As `use_conversation` of moves.lua: a shorter time shortens nothing.
+local keep_ms = math.max(tonumber(ARGV[3]), redis.call("PTTL", KEYS[4]))
 local known = redis.call("EXISTS", KEYS[1]) == 1
 local holder = redis.call("LINDEX", KEYS[2], 0)
 

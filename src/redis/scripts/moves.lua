@@ -72,10 +72,12 @@ end
 
 local function wake_json(wake) return wake and cjson.encode(wake) or "" end
 
--- A use: its keys live on, and members of the tenant's index that have not been used for as long go.
+-- A use: its keys live on, and members of the tenant's index that have not been used for as long go. Who was told a shorter time, such as a
+-- command line, shortens nothing: a conversation that is kept and not listed would escape the deletion of its tenant.
 local function use_conversation(names)
+  local keep_ms = math.max(names.keepMs, redis.call("PTTL", names.index))
   redis.call("HSETNX", names.record, "createdAtMs", now)
   redis.call("ZADD", names.index, now, names.id)
-  redis.call("ZREMRANGEBYSCORE", names.index, "-inf", now - names.keepMs)
-  for _, name in ipairs({ "record", "queue", "turns", "index" }) do redis.call("PEXPIRE", names[name], names.keepMs) end
+  redis.call("ZREMRANGEBYSCORE", names.index, "-inf", now - keep_ms)
+  for _, name in ipairs({ "record", "queue", "turns", "index" }) do redis.call("PEXPIRE", names[name], keep_ms) end
 end

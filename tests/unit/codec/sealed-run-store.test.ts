@@ -3,7 +3,6 @@ import { NO_KEYS, payloadCodec } from "../../../src/codec/payload-codec.ts";
 import { createSealedLiveText } from "../../../src/codec/sealed-live-text.ts";
 import { createSealedRunStore } from "../../../src/codec/sealed-run-store.ts";
 import { createMemoryLiveText } from "../../../src/testing/memory-live-text.ts";
-import { createMemoryRunStore } from "../../../src/testing/memory-run-store.ts";
 import {
   approval,
   begin,
@@ -17,26 +16,12 @@ import {
   running,
   submission,
 } from "../../support/run-store-fixture.ts";
-import type { StoreUnderTest } from "../../support/run-store-fixture.ts";
+import { openMemoryStore } from "../../support/memory-store.ts";
 import { runStoreSuite } from "../../support/run-store-suite.ts";
 import { newKey, sealedStore } from "../../support/sealed-store.ts";
 
-function memory(): StoreUnderTest {
-  let nowMs = 1_800_000_000_000;
-  const store = createMemoryRunStore({ clock: { nowMs: () => nowMs, sleep: async () => {} } });
-  return {
-    store,
-    live: createMemoryLiveText({ notify: store.notify }),
-    nowMs: async () => nowMs,
-    advance: async (ms) => {
-      nowMs += ms;
-    },
-    close: () => store.close(),
-  };
-}
-
-runStoreSuite("memory run store, sealed", async () => sealedStore(memory()));
-runStoreSuite("memory run store, without keys", async () => sealedStore(memory(), NO_KEYS));
+runStoreSuite("memory run store, sealed", async (options) => sealedStore(openMemoryStore(options)));
+runStoreSuite("memory run store, without keys", async (options) => sealedStore(openMemoryStore(options), NO_KEYS));
 
 const [k1, k2] = [newKey(), newKey()];
 const old = payloadCodec({ keys: { k1 }, current: "k1" });
@@ -45,7 +30,7 @@ const onlyNew = payloadCodec({ keys: { k2 }, current: "k2" });
 
 describe("a fleet that begins to seal", () => {
   test("reads what it had before, and goes on sealed", async () => {
-    const { store } = memory();
+    const { store } = openMemoryStore();
     const runId = await running(store, "a", { idempotencyKey: "k" });
     await store.record(fact(runId));
     const sealed = createSealedRunStore(store, old);
@@ -60,7 +45,7 @@ describe("a fleet that begins to seal", () => {
   });
 
   test("with requireSealed refuses what is not", async () => {
-    const { store } = memory();
+    const { store } = openMemoryStore();
     const { runId } = submission();
     await store.submit(submission({ runId }));
     const strict = createSealedRunStore(store, payloadCodec({ keys: { k1 }, current: "k1", requireSealed: true }));
@@ -71,7 +56,7 @@ describe("a fleet that begins to seal", () => {
 
 describe("keys", () => {
   test("a run that began under the old key goes on under the new one, and the same input finds it", async () => {
-    const { store } = memory();
+    const { store } = openMemoryStore();
     const wanted = submission({ idempotencyKey: "k" });
     await createSealedRunStore(store, old).submit(wanted);
     const now = createSealedRunStore(store, rotated);
@@ -94,7 +79,7 @@ describe("keys", () => {
     ["with other keys", onlyNew],
     ["without keys", NO_KEYS],
   ])("a process %s is told which key it lacks; an overview shows the run all the same", async (_name, codec) => {
-    const { store } = memory();
+    const { store } = openMemoryStore();
     const runId = await running(createSealedRunStore(store, old));
     await createSealedRunStore(store, old).record(fact(runId));
     await end(createSealedRunStore(store, old), runId, "a", completed);
@@ -112,7 +97,7 @@ describe("keys", () => {
 
 describe("values in their places", () => {
   test("a journal entry that was moved to another key or run does not open", async () => {
-    const { store } = memory();
+    const { store } = openMemoryStore();
     const sealed = createSealedRunStore(store, old);
     const [first, second] = [await running(sealed), await running(sealed)];
     await sealed.record(fact(first, { key: "t:c1" }));
@@ -124,7 +109,7 @@ describe("values in their places", () => {
   });
 
   test("what a person answered for a call is sealed, and the replay reads it as the tool's result", async () => {
-    const { store } = memory();
+    const { store } = openMemoryStore();
     const sealed = createSealedRunStore(store, rotated);
     const runId = await running(sealed);
     await sealed.openIntent(runId, "a", intent("c1"));
@@ -138,7 +123,7 @@ describe("values in their places", () => {
   });
 
   test("arguments, messages and answers are sealed below and whole above", async () => {
-    const { store } = memory();
+    const { store } = openMemoryStore();
     const sealed = createSealedRunStore(store, rotated);
     const runId = await running(sealed);
     await sealed.openIntent(runId, "a", { ...intent("c1"), arguments: "secret-1" });
@@ -183,7 +168,7 @@ describe("values in their places", () => {
 });
 
 test("why a run, an agent or a tenant is paused is sealed below and whole above, in the run, its events and the list of pauses", async () => {
-  const { store } = memory();
+  const { store } = openMemoryStore();
   const sealed = createSealedRunStore(store, rotated);
   const [own, parked] = [submission(), submission()];
   for (const wanted of [own, parked]) await sealed.submit(wanted);
@@ -221,7 +206,7 @@ test("live text is read from any offset, whole chunks or not, before and after s
 });
 
 test("every part of the port was thought about: what carries a user's values is sealed, the rest passes", () => {
-  const { store } = memory();
+  const { store } = openMemoryStore();
   const sealed = createSealedRunStore(store, old);
   const changed = [
     "submit",
