@@ -80,6 +80,25 @@ export interface CatalogDefaults {
   readonly onVersionChange?: OnVersionChange | undefined;
 }
 
+/**
+ * The agent as the fleet gives it, or made for the run's settings. The agent that begins must know what to do with them: settings that went
+ * unheard, such as an output schema, would look like an answer that keeps to them.
+ * @throws FleetError INPUT_INVALID
+ */
+export function configuredAgent(
+  { name, agent, configure }: CatalogEntry,
+  settingsJson: string,
+  { begins }: { readonly begins: boolean },
+): AnyAgent {
+  if (settingsJson === "{}") return agent;
+  if (configure !== undefined) return configure(JSON.parse(settingsJson));
+  if (!begins) return agent;
+  throw new FleetError("INPUT_INVALID", `Agent ${name} takes no settings.`, {
+    at: "settings",
+    remedy: "submit without settings (`--settings`, `--schema`), or register the agent with `configure`",
+  });
+}
+
 /** @throws FleetError AGENT_INVALID */
 export function createCatalog(agents: AgentMap, version: string, defaults: CatalogDefaults = {}): Catalog {
   const catalog = new Map<string, CatalogEntry>();

@@ -9,7 +9,7 @@
 import { randomUUID } from "node:crypto";
 import type { ModelProvider } from "@openai/agents";
 import { buildOf } from "../agents/build.ts";
-import type { Catalog, CatalogEntry } from "../agents/catalog.ts";
+import { type Catalog, type CatalogEntry, configuredAgent } from "../agents/catalog.ts";
 import type { Approvers } from "../agents/hop-decisions.ts";
 import { type HopResult, runHop } from "../agents/run-hop.ts";
 import { createRecordings } from "../agents/recordings.ts";
@@ -135,9 +135,8 @@ async function attemptHop(deps: WakeDeps, begun: Begun, held: HeldRun): Promise<
     const own = begun.itemsJson.flatMap((chunk) => JSON.parse(chunk) as Json[]);
     // Only what a producer gave: in later hops the conversation is the agents' own.
     if (attempt.hop === 0 && entry.input !== undefined) checkTranscript(entry.input, own, entry.name);
-    // Without settings the agent is as the fleet gives it.
-    const isConfigured = entry.configure === undefined || attempt.settingsJson === "{}";
-    const agent = isConfigured ? entry.agent : entry.configure(JSON.parse(attempt.settingsJson));
+    // A later hop is another agent's, and a journal says that a release which let settings pass began this one.
+    const agent = configuredAgent(entry, attempt.settingsJson, { begins: attempt.hop === 0 && !attempt.hasJournal });
     context = await openContext(deps, attempt);
     conversation = openConversation({ begun, own, policy: entry.compaction, clock: deps.clock });
     return run(deps, attempt, held, { entry: { ...entry, agent }, context, own, conversation });

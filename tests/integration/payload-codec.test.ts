@@ -73,18 +73,23 @@ function agentsOf(word: string, gate: Gate) {
   const closer = new Agent({ name: "closer", model: "closer-model", instructions: `${word}-instructions` });
   const onHandoff = (): void => undefined;
   return {
-    desk: new Agent({
-      name: "desk",
-      model: "desk-model",
-      tools: [toolPolicy(lookup, { onCrash: "idempotent" }), pay],
-      handoffs: [handoff(closer, { inputType: z.object({ note: z.string() }), onHandoff })],
-    }),
+    desk: withSettings(
+      new Agent({
+        name: "desk",
+        model: "desk-model",
+        tools: [toolPolicy(lookup, { onCrash: "idempotent" }), pay],
+        handoffs: [handoff(closer, { inputType: z.object({ note: z.string() }), onHandoff })],
+      }),
+    ),
     closer,
-    actor: new Agent({ name: "actor", model: "actor-model", tools: [act] }),
+    actor: withSettings(new Agent({ name: "actor", model: "actor-model", tools: [act] })),
     breaker: new Agent({ name: "breaker", model: "breaker-model", tools: [toolPolicy(breaks, { onCrash: "idempotent" })] }),
     guarded: new Agent({ name: "guarded", model: "guarded-model", inputGuardrails: [trips] }),
   };
 }
+
+/** Takes any settings and stays as it is. */
+const withSettings = <A>(agent: A) => ({ agent, configure: () => agent });
 
 const ruleFor =
   (word: string): FakeRule =>

@@ -50,3 +50,23 @@ test("workers that do not hold the agent use up none of its retries", async () =
   expect((await fleet.info(run.id)).attempts).toBeGreaterThan(10);
   expect(await fleet.info(run.id)).toMatchObject({ retries: 0 });
 });
+
+test("settings that the agent cannot take end the run before a model is paid; an agent further on need not know them", async () => {
+  const plain = new Agent({ name: "plain", model: "m" });
+  const made = new Agent({ name: "made", model: "m", handoffs: [plain] });
+  const model = new ScriptedModel([call("transfer_to_plain"), say("done")]);
+  const seen: unknown[] = [];
+  const configure = (settings: unknown) => {
+    seen.push(settings);
+    return made;
+  };
+  const fleet = testFleet(createFleet({ agents: { plain, made: { agent: made, configure } } }), { models: { m: model } });
+  const settings = { outputSchema: { type: "object" } };
+  expect(await fleet.complete("plain", "go", { settings })).toMatchObject({
+    status: "failed",
+    error: { code: "INPUT_INVALID", message: expect.stringContaining("takes no settings") },
+  });
+  expect(model.calls).toHaveLength(0);
+  expect(await fleet.complete("made", "go", { settings })).toMatchObject({ status: "completed", agent: "plain", output: "done" });
+  expect(seen).toEqual([settings]);
+});
