@@ -1,63 +1,23 @@
 /** Promise: the command line does what its help says, as processes: submit, follow, leave, come back, kill a worker, and every exit code. */
-import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, inject, onTestFinished, test } from "vitest";
 import { type FakeProvider, startFakeProvider } from "../../src/testing/fake-provider.ts";
 import { newPrefix } from "../support/redis-store.ts";
+import { commandLine, emptyFolder } from "../unit/cli/cli-process.ts";
 import { reply } from "../../examples/support-desk/rules.ts";
 
-const MAIN = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url));
 const FLEET = fileURLToPath(new URL("../../examples/support-desk/fleet.ts", import.meta.url));
 const TICKET =
   "Ticket T-1001\nFrom: mara.lind@example.com\nSubject: Charged twice\n\nTwo payments of 49.90 EUR for order H-20431. Please refund one.";
 
-interface Running {
-  readonly process: ChildProcess;
-  readonly ended: Promise<{ code: number | null; out: string; talk: string }>;
-  /** Resolves when its talk holds these words. */
-  says(words: string): Promise<void>;
-}
-
-function folder(): string {
-  const made = mkdtempSync(path.join(tmpdir(), "flotilla-cli-"));
-  onTestFinished(() => rmSync(made, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 }));
-  return made;
-}
-
 function desk(provider?: FakeProvider, redisUrl = inject("redisUrl")) {
-  const cwd = folder();
-  const { OPENAI_API_KEY: _key, ...inherited } = process.env;
+  const cwd = emptyFolder();
   const model = provider === undefined ? {} : { OPENAI_BASE_URL: provider.url, OPENAI_API_KEY: "k" };
-  const env = {
-    ...inherited,
-    REDIS_URL: redisUrl,
-    FLOTILLA_PREFIX: newPrefix(),
-    SUPPORT_DESK_REFUNDS: path.join(cwd, "refunds.jsonl"),
-    ...model,
-  };
-  const start = (...args: string[]): Running => {
-    const child = spawn(process.execPath, [MAIN, ...args], { cwd, env, stdio: ["ignore", "pipe", "pipe"] });
-    onTestFinished(() => void child.kill("SIGKILL"));
-    let out = "";
-    let talk = "";
-    child.stdout.on("data", (data) => (out += String(data)));
-    child.stderr.on("data", (data) => (talk += String(data)));
-    const ended = new Promise<{ code: number | null; out: string; talk: string }>((resolve) =>
-      child.once("close", (code) => resolve({ code, out, talk })),
-    );
-    const says = (words: string): Promise<void> =>
-      new Promise((resolve, reject) => {
-        const look = (): void => void (talk.includes(words) && resolve());
-        child.stderr.on("data", look);
-        look();
-        void ended.then(() => reject(new Error(`ended without saying ${words}: ${talk}`)));
-      });
-    return { process: child, ended, says };
-  };
-  return { cwd, start, run: (...args: string[]) => start(...args).ended };
+  const refunds = path.join(cwd, "refunds.jsonl");
+  const { start } = commandLine({ REDIS_URL: redisUrl, FLOTILLA_PREFIX: newPrefix(), SUPPORT_DESK_REFUNDS: refunds, ...model }, cwd);
+  return { cwd, start: (...args: string[]) => start(args), run: (...args: string[]) => start(args).ended };
 }
 
 async function startProvider(options: Parameters<typeof startFakeProvider>[0] = {}): Promise<FakeProvider> {

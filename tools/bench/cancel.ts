@@ -1,10 +1,9 @@
 /** From a cancel in one process to the end of the request that another process makes for the run: of its model, streamed or not, or of its tool. */
-import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { createProducer } from "../../src/producer.ts";
 import { startFakeProvider } from "../../src/testing/fake-provider.ts";
-import { startWorker } from "./recovery.ts";
+import { startWorker, workerEnv } from "./recovery.ts";
 import { quantile } from "./statistics.ts";
 
 const FLEET = fileURLToPath(new URL("./cancel-fleet.ts", import.meta.url));
@@ -19,15 +18,7 @@ export async function measureCancel(redisUrl: string, rounds: number): Promise<{
       return call.stream ? { text: "one piece after the other ".repeat(10_000), chunkDelayMs: 20 } : { hang: true };
     },
   });
-  const prefix = `b${randomUUID().slice(0, 8)}`;
-  const env = {
-    PATH: process.env["PATH"],
-    REDIS_URL: redisUrl,
-    FLOTILLA_PREFIX: prefix,
-    FLOTILLA_LOG_LEVEL: "info",
-    OPENAI_API_KEY: "bench",
-    OPENAI_BASE_URL: provider.url,
-  };
+  const { env, prefix } = workerEnv(redisUrl, provider.url);
   const worker = await startWorker(env, FLEET);
   await using producer = createProducer({ redis: redisUrl, prefix });
   const times: number[] = [];

@@ -28,15 +28,7 @@ export async function measureRecovery(
       return { text: "done" };
     },
   });
-  const prefix = `b${randomUUID().slice(0, 8)}`;
-  const env = {
-    PATH: process.env["PATH"],
-    REDIS_URL: redisUrl,
-    FLOTILLA_PREFIX: prefix,
-    FLOTILLA_LOG_LEVEL: "info",
-    OPENAI_API_KEY: "bench",
-    OPENAI_BASE_URL: provider.url,
-  };
+  const { env, prefix } = workerEnv(redisUrl, provider.url);
   const workers = [await startWorker(env), await startWorker(env)];
   await using producer = createProducer({ redis: redisUrl, prefix });
   const times: number[] = [];
@@ -64,6 +56,13 @@ export async function measureRecovery(
     await once(worker, "exit");
   }
   return { p50: quantile(times, 0.5), p95: quantile(times, 0.95) };
+}
+
+/** What a worker process of a measurement is given: nothing of this machine's settings, and a prefix of its own. */
+export function workerEnv(redisUrl: string, providerUrl: string): { readonly env: NodeJS.ProcessEnv; readonly prefix: string } {
+  const prefix = `b${randomUUID().slice(0, 8)}`;
+  const model = { OPENAI_API_KEY: "bench", OPENAI_BASE_URL: providerUrl };
+  return { prefix, env: { PATH: process.env["PATH"], REDIS_URL: redisUrl, FLOTILLA_PREFIX: prefix, FLOTILLA_LOG_LEVEL: "info", ...model } };
 }
 
 export async function startWorker(env: NodeJS.ProcessEnv, fleet = FLEET): Promise<ChildProcess> {
