@@ -104,7 +104,9 @@ export function explained(error: unknown): unknown {
       error.message,
     );
   if (!lost) return error;
-  return new FleetError("BACKEND_UNREACHABLE", `Redis did not answer: ${error.message}`, {
+  // The client would speak of its own option.
+  const why = error.name === "MaxRetriesPerRequestError" ? "the connection was lost, and could not be made again." : error.message;
+  return new FleetError("BACKEND_UNREACHABLE", `Redis did not answer: ${why}`, {
     cause: error,
     at: "redis",
     remedy: "check the Redis URL and that the server runs: flotilla doctor",

@@ -1,7 +1,7 @@
 /** `flotilla doctor`: looks at everything a fleet needs, and says what to do about what is wrong. */
 import type { Command } from "commander";
 import { type ErrorCode, isFleetError } from "../../protocol/errors.ts";
-import { GONE_AFTER_MS } from "../../protocol/registry.ts";
+import { type AgentEntry, GONE_AFTER_MS, type WorkerEntry } from "../../protocol/registry.ts";
 import { createProducer, type Producer } from "../../producer.ts";
 import { connectRedis } from "../../redis/connection.ts";
 import { provisionRedis } from "../../redis/provision.ts";
@@ -10,7 +10,7 @@ import type { CliContext } from "../context.ts";
 import { EXIT, exitCodeOf } from "../exit-codes.ts";
 import { findFleetFile, loadFleetFile } from "../fleet-file.ts";
 import type { CliFleet } from "../fleet-port.ts";
-import { table } from "../io.ts";
+import { oneLine, table } from "../io.ts";
 import { routeFindings } from "../route-findings.ts";
 
 export interface Finding {
@@ -101,18 +101,41 @@ async function redisFindings({ env, cwd, io, clock, settings }: CliContext): Pro
     const findings: Finding[] = [{ check: "redis", state: "ok", text: `${version}, ${provisioned.describe}` }];
     for (const note of notes) findings.push({ check: "redis settings", state: "warn", text: note });
     await using producer = createProducer({ redis, prefix: settings().prefix, clock });
-    findings.push(await workersFinding(producer, clock.nowMs()));
-    return findings;
+    return [...findings, ...(await workerFindings(producer, clock.nowMs()))];
   } finally {
     redis.disconnect();
   }
 }
 
-async function workersFinding({ store }: Producer, nowMs: number): Promise<Finding> {
+async function workerFindings({ store }: Producer, nowMs: number): Promise<Finding[]> {
   const live = (await store.workers()).filter(({ seenAtMs }) => seenAtMs > nowMs - GONE_AFTER_MS);
-  if (live.length === 0) return { check: "workers", state: "warn", text: "none is live.", remedy: "flotilla worker" };
+  if (live.length === 0) return [{ check: "workers", state: "warn", text: "none is live.", remedy: "flotilla worker" }];
   const agents = [...new Set(live.flatMap((worker) => worker.agents))].toSorted();
-  return { check: "workers", state: "ok", text: `${live.length} live, with ${agents.join(", ")}` };
+  return [
+    { check: "workers", state: "ok", text: `${live.length} live, with ${agents.join(", ")}` },
+    ...unevenQueues(live, await store.agents()),
+  ];
+}
+
+/** Queues of which some workers do not hold all agents: two fleets under one prefix, or a deploy that is under way. */
+export function unevenQueues(
+  live: readonly Pick<WorkerEntry, "queues" | "agents">[],
+  agents: readonly Pick<AgentEntry, "name" | "queue">[],
+): Finding[] {
+  const uneven = agents.filter(({ name, queue }) => {
+    const takers = live.filter((worker) => worker.queues.includes(queue));
+    const holders = takers.filter((worker) => worker.agents.includes(name));
+    return holders.length > 0 && holders.length < takers.length;
+  });
+  return [...Map.groupBy(uneven, ({ queue }) => queue)].map(([queue, missed]) => {
+    const names = missed.map(({ name }) => oneLine(name, 64)).toSorted();
+    return {
+      check: "workers",
+      state: "warn",
+      text: `not every worker of queue ${queue} holds ${names.join(", ")}: a run waits until one that does takes it.`,
+      remedy: "give two fleets on one Redis two prefixes (FLOTILLA_PREFIX); after a deploy it passes",
+    };
+  });
 }
 
 async function attempt(check: string, look: () => Promise<Finding[]>): Promise<Finding[]> {

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { exitOf } from "../../../src/cli/commands/doctor.ts";
+import { exitOf, unevenQueues } from "../../../src/cli/commands/doctor.ts";
 import { isSourceChange } from "../../../src/cli/commands/dev.ts";
 import { resolutionOf } from "../../../src/cli/commands/runs-resolve.ts";
 import { drawWay } from "../../../src/cli/event-lines.ts";
@@ -97,6 +97,21 @@ test("the doctor tells a missing Redis from other faults", () => {
       { check: "fleet file", state: "bad", text: "" },
     ]),
   ).toBe(4);
+});
+
+test("the doctor tells of a queue whose workers hold different agents, and of no other", () => {
+  const agents = [
+    { name: "a", queue: "default" },
+    { name: "b", queue: "default" },
+    { name: "c", queue: "slow" },
+    { name: "gone", queue: "default" },
+  ];
+  const whole = { queues: ["default"], agents: ["a", "b"] };
+  const slow = { queues: ["slow"], agents: ["c"] };
+  expect(unevenQueues([whole, whole, slow], agents)).toEqual([]);
+  expect(unevenQueues([whole, slow, { queues: ["default"], agents: ["a"] }], agents)).toMatchObject([
+    { state: "warn", text: expect.stringContaining("queue default holds b:"), remedy: expect.stringContaining("FLOTILLA_PREFIX") },
+  ]);
 });
 
 test("only source files outside of generated folders restart the worker", () => {
