@@ -1,20 +1,17 @@
-/**
- * The journal seam for model calls: a journaled answer is replayed, a live one is written down before the SDK sees it (I4).
- * What was asked before must be asked again in the same words, else the attempt stops (I5).
- */
+/** The journal seam for model calls: a journaled answer is replayed, a live one is written down before the SDK sees it (I4). */
 import type { Model, ModelProvider, ModelRequest, ModelResponse, StreamEvent } from "@openai/agents";
 import { ModelRefusalError, Usage } from "@openai/agents";
 import { cut, LIMITS } from "../protocol/limits.ts";
 import { FleetError } from "../protocol/errors.ts";
 import type { RunEvent } from "../protocol/events.ts";
-import { modelKey, TOP_FRAME } from "../protocol/journal.ts";
+import { TOP_FRAME } from "../protocol/journal.ts";
 import { tallyOfCall } from "../protocol/totals.ts";
 import { type EarlyEnd, earlyEndOf } from "./finish-reason.ts";
-import { currentScope, type Frame, type HopState, ReplayDivergedError } from "./hop-state.ts";
-import { askedOf, decodeModelEntry, differenceOf, encodeModelEntry, fingerprintOf, type Rejection, rejectionsAt } from "./journal-entry.ts";
+import { askedOf, decodeModelEntry, encodeModelEntry } from "./journal-entry.ts";
 import { withSoleJson } from "./structured-answer.ts";
 import { countCalls } from "./loops.ts";
 import { receiptOf, toUsage, withReceipt } from "./usage.ts";
+import { countContext, type PlacedCall, placeCall, textOf } from "./placed-call.ts";
 
 /** Wraps every model of `inner`. Outside a hop the models behave as if unwrapped. */
 export const journaledProvider = (inner: ModelProvider): ModelProvider => ({
@@ -32,21 +29,8 @@ export function journaledModel(inner: Model, name: string): Model {
   };
 }
 
-interface PendingCall {
-  readonly hop: HopState;
-  readonly frame: Frame;
-  readonly index: number;
-  readonly key: string;
-  readonly fingerprint: string;
-  readonly model: string;
-  /** As the provider is asked: with what was wrong with earlier answers, which the SDK's own request does not say. */
-  readonly request: ModelRequest;
-  readonly startedAtMs: number;
-  readonly recorded: ModelResponse | undefined;
-}
-
 async function respond(inner: Model, name: string, request: ModelRequest): Promise<ModelResponse> {
-  const call = place(name, request);
+  const call = placeCall(name, request);
   if (call === undefined) return inner.getResponse(request);
   if (call.recorded !== undefined) return decided(call, call.recorded);
   try {
@@ -58,7 +42,7 @@ async function respond(inner: Model, name: string, request: ModelRequest): Promi
 }
 
 async function* stream(inner: Model, name: string, request: ModelRequest): AsyncIterable<StreamEvent> {
-  const call = place(name, request);
+  const call = placeCall(name, request);
   if (call === undefined) {
     yield* inner.getStreamedResponse(request);
     return;
@@ -93,72 +77,8 @@ async function* stream(inner: Model, name: string, request: ModelRequest): Async
   }
 }
 
-/** Finds the call's place in the journal; undefined outside a hop. */
-function place(name: string, request: ModelRequest): PendingCall | undefined {
-  const scope = currentScope();
-  if (scope === undefined) return undefined;
-  const { hop, frame } = scope;
-  const { index, key } = hop.takeCall(frame);
-  const fingerprint = fingerprintOf(name, request);
-  const entry = hop.journal.entries.get(key);
-  const base = { hop, frame, index, key, fingerprint, model: name, request, startedAtMs: hop.clock.nowMs() };
-  if (entry !== undefined) {
-    const recorded = decodeModelEntry(entry);
-    if (!recorded.given && recorded.fingerprint !== fingerprint) {
-      const before = hop.journal.entries.get(modelKey(frame.id, index - 1));
-      const same = before === undefined ? 0 : (decodeModelEntry(before).asked?.items ?? 0);
-      const what = differenceOf(recorded.asked, askedOf(name, request), same);
-      throw diverged(hop, key, `the request is not the one that was journaled (${what})`);
-    }
-    frame.unreplayed.delete(index);
-    frame.answered = { key, text: textOf(recorded.response) };
-    countCalls(hop, frame, key, recorded.response.output);
-    countContext(base, toUsage(recorded.response.usage));
-    return { ...base, recorded: recorded.given ? forAnyModel(hop, recorded.response) : recorded.response };
-  }
-  if (isBehindReplay(frame)) throw diverged(hop, key, "the journal has later calls of this run, but not this one");
-  hop.signal.throwIfAborted();
-  delete frame.answered;
-  hop.journal.open.add(key);
-  return { ...base, request: withRejections(request, rejectionsAt(hop.journal.entries, key)), recorded: undefined };
-}
-
-/**
- * What was wrong with earlier answers is told to the model and to nobody else: the SDK's request, its fingerprint and the transcript stay as
- * they are, so that a replay after a crash meets the same journal.
- */
-function withRejections(request: ModelRequest, rejections: readonly Rejection[]): ModelRequest {
-  if (rejections.length === 0) return request;
-  const asked = typeof request.input === "string" ? [{ role: "user" as const, content: request.input }] : request.input;
-  const told = rejections.flatMap(({ answer, reason }) => [
-    ...(answer === ""
-      ? []
-      : [{ role: "assistant" as const, status: "completed" as const, content: [{ type: "output_text" as const, text: answer }] }]),
-    {
-      role: "user" as const,
-      content: `That answer cannot be used. ${reason} Give the whole answer again, as one JSON object of the asked form.`,
-    },
-  ]);
-  return { ...request, input: [...asked, ...told] };
-}
-
-/** What one model thought, in its own sealed form, is refused by another. */
-function forAnyModel({ secondChance }: HopState, response: ModelResponse): ModelResponse {
-  if (secondChance.model === undefined) return response;
-  return { ...response, output: response.output.filter(({ type }) => type !== "reasoning") };
-}
-
-/** True where a call that is not journaled comes before one that is: in the frame itself, or in one that went on when this one had ended. */
-const isBehindReplay = ({ unreplayed, caller }: Frame): boolean => unreplayed.size > 0 || (caller !== undefined && isBehindReplay(caller));
-
-function diverged(hop: HopState, key: string, why: string): ReplayDivergedError {
-  const error = new ReplayDivergedError(`At model call ${key}, ${why}: the agent's code or input changed under the run.`);
-  hop.fail(error);
-  return error;
-}
-
 /** Writes the answer down. What another attempt wrote first is the answer. */
-async function journal(call: PendingCall, response: ModelResponse, earlyEnd: EarlyEnd | undefined): Promise<ModelResponse> {
+async function journal(call: PlacedCall, response: ModelResponse, earlyEnd: EarlyEnd | undefined): Promise<ModelResponse> {
   const output = renameCalls(call, withSoleJson(response.output, call.request.outputType));
   const receipt = receiptOf(response);
   const usage = withReceipt(toUsage(response.usage), receipt);
@@ -186,7 +106,7 @@ async function journal(call: PendingCall, response: ModelResponse, earlyEnd: Ear
  * The answer with the arguments that people edited: what the SDK checks, runs and tells the model in later turns is what really ran. The
  * journal and the turn's event keep what the model said.
  */
-async function decided({ hop, frame }: PendingCall, response: ModelResponse): Promise<ModelResponse> {
+async function decided({ hop, frame }: PlacedCall, response: ModelResponse): Promise<ModelResponse> {
   const output: ModelResponse["output"] = [];
   for (const item of response.output) {
     if (item.type !== "function_call") output.push(item);
@@ -199,7 +119,7 @@ async function decided({ hop, frame }: PendingCall, response: ModelResponse): Pr
   return { ...response, output };
 }
 
-const identityOf = ({ fingerprint, model, request }: PendingCall): Parameters<typeof encodeModelEntry>[0] => ({
+const identityOf = ({ fingerprint, model, request }: PlacedCall): Parameters<typeof encodeModelEntry>[0] => ({
   fingerprint,
   asked: askedOf(model, request),
 });
@@ -211,14 +131,9 @@ const truncated = (): FleetError =>
 
 const withheld = (): ModelRefusalError => new ModelRefusalError("The provider's content filter withheld the answer.");
 
-/** What the conversation's next run will be shown is about what this call was: question and answer. */
-function countContext({ hop, frame }: Pick<PendingCall, "hop" | "frame">, { inputTokens, outputTokens }: ReturnType<typeof toUsage>): void {
-  if (frame.id === TOP_FRAME) hop.contextTokens = inputTokens + outputTokens;
-}
+const turnOf = (call: PlacedCall): number => call.hop.identity.turnsBefore + call.index + 1;
 
-const turnOf = (call: PendingCall): number => call.hop.identity.turnsBefore + call.index + 1;
-
-function eventOf(call: PendingCall, response: ModelResponse, top: boolean): RunEvent {
+function eventOf(call: PlacedCall, response: ModelResponse, top: boolean): RunEvent {
   const receipt = receiptOf(response);
   const shared = {
     ...call.hop.at(),
@@ -242,15 +157,6 @@ function eventOf(call: PendingCall, response: ModelResponse, top: boolean): RunE
   };
 }
 
-export const textOf = (response: ModelResponse): string =>
-  response.output
-    .flatMap((item) =>
-      item.type === "message" && item.role === "assistant"
-        ? item.content.map((part) => (part.type === "output_text" ? part.text : ""))
-        : [],
-    )
-    .join("");
-
 const RUN_MARK_CHARS = 10;
 
 /**
@@ -258,7 +164,7 @@ const RUN_MARK_CHARS = 10;
  * that sampled it, and are journaled with it: a replay finds the same ids, while a turn that is sampled anew gets others, so that neither an
  * approval nor a result of the rejected answer is taken for one of the new.
  */
-function renameCalls(call: PendingCall, output: ModelResponse["output"]): ModelResponse["output"] {
+function renameCalls(call: PlacedCall, output: ModelResponse["output"]): ModelResponse["output"] {
   const frame = call.frame.id === TOP_FRAME ? "" : `f${call.frame.id.replace(".", "x")}`;
   const { hop, attempt, runId, root, conversation } = call.hop.identity;
   const prefix = `call_h${hop}a${attempt}${frame}t${call.index}`;
@@ -269,12 +175,12 @@ function renameCalls(call: PendingCall, output: ModelResponse["output"]): ModelR
 }
 
 /** The place is free: the call was not answered. */
-function release(call: PendingCall): void {
+function release(call: PlacedCall): void {
   call.frame.used.delete(call.index);
   call.hop.journal.open.delete(call.key);
 }
 
-function giveBack(call: PendingCall, error: unknown): unknown {
+function giveBack(call: PlacedCall, error: unknown): unknown {
   release(call);
   // In a nested agent the SDK would tell the model about it; a failure that passes must instead end the attempt.
   if (call.frame.id !== TOP_FRAME && call.hop.isRetryable(error)) call.hop.fail(error);

@@ -6,6 +6,7 @@ import { isFleetError } from "../protocol/errors.ts";
 import type { RunEvent } from "../protocol/events.ts";
 import type { Json } from "../protocol/json.ts";
 import type { Approval, Decided, Decision, Intent, RunErrorInfo, RunInfo, TrippedGuardrail } from "../protocol/run.ts";
+import type { Recording } from "../protocol/seed.ts";
 import { isSealed, notSealed, type PayloadCodec } from "./payload-codec.ts";
 
 /** What is done to the values of one run. */
@@ -196,3 +197,12 @@ export function mapEvent(event: RunEvent, change: Change): RunEvent {
       return event;
   }
 }
+
+export const mapDecisions = (decisions: ReadonlyMap<string, Decided>, change: Change): Map<string, Decided> =>
+  new Map([...decisions].map(([callId, decided]) => [callId, mapDecided(decided, change)]));
+
+export const mapRecording = (recording: Recording, index: number, change: Change): Recording => ({
+  ...recording,
+  arguments: change.text(recording.arguments, `recorded arguments:${index}`),
+  valueJson: change.document(recording.valueJson, `recording:${index}`),
+});

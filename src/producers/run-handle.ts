@@ -10,7 +10,7 @@ import { isFinal, type RunErrorInfo, type RunInfo, type RunResult } from "../pro
 import type { PauseNote, PauseReply, ResumeReply } from "../protocol/pause.ts";
 import type { CancelReply, PlainResolution, Resolution } from "../protocol/people.ts";
 import type { LiveText, RunStore } from "../protocol/run-store.ts";
-import type { WakeQueue } from "../protocol/wake-queue.ts";
+import { wakeFollower, type WakeQueue } from "../protocol/wake-queue.ts";
 import { reach } from "./backend.ts";
 import { createBell } from "./bell.ts";
 import { type ApproveOptions, decideCall, type RejectOptions, settleReply } from "./decide.ts";
@@ -134,7 +134,9 @@ export function createRunHandle<A extends FleetTypes = FleetTypes>(deps: RunDeps
     async cancel() {
       const reply = await known(store.cancel(id, retentionMs));
       if (reply.status !== "cancelled") return reply;
-      if (reply.follower !== undefined) await wakeFollower(deps, reply.follower);
+      // It has not begun, so no attempt of it can have died. What fails here, the reconciler does.
+      const policy = { retentionMs, maxDeaths: Number.MAX_SAFE_INTEGER };
+      if (reply.follower !== undefined) await wakeFollower(deps, reply.follower, policy).catch(() => undefined);
       return { status: reply.status };
     },
     pause: async (note) => known(store.pause(id, parsePauseNote(note))),
@@ -151,13 +153,6 @@ export function createRunHandle<A extends FleetTypes = FleetTypes>(deps: RunDeps
     replay: (options = {}) => handleOf(secondChances.replay(id, options)),
     fork: (options) => handleOf(secondChances.fork(id, options)),
   };
-}
-
-/** Offers the run whose turn in the conversation has come. What fails here, the reconciler does. */
-async function wakeFollower({ store, queue, retentionMs }: RunDeps, runId: string): Promise<void> {
-  // It has not begun, so no attempt of it can have died.
-  const next = await store.look(runId, { retentionMs, maxDeaths: Number.MAX_SAFE_INTEGER }).catch(() => undefined);
-  if (next !== undefined) await queue.add([next]).catch(() => undefined);
 }
 
 const isKnown = <R extends { readonly status: string }>(reply: R): reply is Exclude<R, { readonly status: "unknown" }> =>

@@ -23,7 +23,7 @@ import type { Retention } from "../protocol/retention.ts";
 import type { AgentBuild, Attempt, BeginCommand, BeginReply, Outcome } from "../protocol/attempt.ts";
 import type { LiveText, RunStore } from "../protocol/run-store.ts";
 import { checkTranscript } from "../protocol/structured-input.ts";
-import type { WakeQueue } from "../protocol/wake-queue.ts";
+import { wakeFollower, type WakeQueue } from "../protocol/wake-queue.ts";
 import type { Log } from "../telemetry/log.ts";
 import { type ConversationHop, openConversation } from "./conversation-hop.ts";
 import { announceApprovals, type FleetHooks } from "./announce-approvals.ts";
@@ -245,17 +245,11 @@ async function settle(deps: WakeDeps, attempt: Attempt, outcome: Outcome): Promi
   );
   if (reply.status === "superseded") return;
   if (reply.next !== undefined) await offer(deps, reply.next);
-  if (reply.follower !== undefined) await wakeFollower(deps, reply.follower);
+  if (reply.follower !== undefined)
+    await wakeFollower(deps, reply.follower, options).catch((err: unknown) =>
+      log.warn({ event: "follower.not-woken", runId: reply.follower, err }, "the run whose turn has come is left to the reconciler"),
+    );
   if (reply.as === "suspended") await announceApprovals(deps, runId);
-}
-
-/** Whose turn in the conversation has come waits for nothing else. What fails here, the reconciler does. */
-async function wakeFollower(deps: WakeDeps, runId: string): Promise<void> {
-  const next = await deps.store.look(runId, deps.options).catch((err: unknown) => {
-    deps.log.warn({ event: "follower.not-woken", runId, err }, "the run whose turn has come is left to the reconciler");
-    return undefined;
-  });
-  if (next !== undefined) await offer(deps, next);
 }
 
 /** The run is safe in the dispatch: a wake that cannot be added now is added by the reconciler. */
