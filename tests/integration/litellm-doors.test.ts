@@ -36,7 +36,15 @@ describe("a team by five doors", { tags: ["litellm", "redis", "processes", "slow
   });
   const places = (): DoorPlaces => ({ fake: bench().fake, proxyUrl: bench().proxy.url, proxyKey: MASTER_KEY });
 
-  async function runBy(models: readonly [string, string], env: Readonly<Record<string, string>>, stream: boolean) {
+  interface Way {
+    readonly models: readonly [string, string];
+    readonly env: Readonly<Record<string, string>>;
+    readonly stream: boolean;
+    /** Done once more from its fourth turn on, the second agent's second, by this model. */
+    readonly forkedTo?: string;
+  }
+
+  async function runBy({ models, env, stream, forkedTo }: Way) {
     const { fake } = bench();
     fake.setReply(doorScript);
     const before = fake.calls.length;
@@ -48,7 +56,10 @@ describe("a team by five doors", { tags: ["litellm", "redis", "processes", "slow
     await fleet.worker(local.workerOptions);
     const run = await fleet.submit("triage", "Where is my parcel?");
     const seen = await readRun(run, local.store());
-    return { seen, effects: effects.toSorted(), calls: fake.calls.slice(before) };
+    const own = fake.calls.slice(before);
+    const fork = forkedTo === undefined ? undefined : await run.fork({ turn: 4, model: forkedTo });
+    const forked = await fork?.result();
+    return { seen, effects: effects.toSorted(), calls: own, forked, forkedCalls: fake.calls.slice(before + own.length) };
   }
 
   // The first one is what the others are compared with.
@@ -73,7 +84,7 @@ describe("a team by five doors", { tags: ["litellm", "redis", "processes", "slow
     "F7: output, usage, items, events and journal are the same by %s (streamed: %s), and it is sent nothing that it would refuse",
     async (name, stream) => {
       const { model, env } = DOORS[name](places());
-      const ran = await runBy([model, model], env, stream);
+      const ran = await runBy({ models: [model, model], env, stream });
       check(ran);
       expect(ran.calls.filter(({ streamed }) => streamed)).toHaveLength(stream ? CALLS - 1 : 0);
     },
@@ -83,11 +94,34 @@ describe("a team by five doors", { tags: ["litellm", "redis", "processes", "slow
     "F7: a handoff from $first to $second, $together, gives the same, and the second is sent nothing of the first's own",
     async ({ together, models }) => {
       for (const stream of [false, true]) {
-        const ran = await runBy(models, envOfTogether(together, places()), stream);
+        const ran = await runBy({ models, env: envOfTogether(together, places()), stream });
         check(ran);
         const [handedOver] = ran.calls.slice(2).map(({ body }) => JSON.stringify(body));
         for (const said of ["Where is my parcel?", "Let me see.", "topic of m-1", "I pass you on."]) expect(handedOver).toContain(said);
         expect(ran.calls.slice(2).filter(({ body }) => JSON.stringify(body).includes("A parcel."))).toEqual([]);
+      }
+    },
+  );
+
+  const FORKS = [
+    ...PAIRS.filter(({ together }) => together === "without a proxy"),
+    { first: "responses", second: "another of its models", models: ["gpt-x", "gpt-z"] },
+  ];
+
+  test.each(FORKS)(
+    "F7: a fork in the middle of a hop from $first to $second is sent nothing of the first's own",
+    async ({ models: [first = "", second = ""] }) => {
+      for (const stream of [false, true]) {
+        const env = envOfTogether("without a proxy", places());
+        const ran = await runBy({ models: [first, first], env, stream, forkedTo: second });
+        check(ran);
+        expect(ran.forked).toMatchObject({ status: "completed", output: ANSWER });
+        // Two turns of its own, and the nested agent, which keeps its model.
+        expect(ran.forkedCalls).toHaveLength(3);
+        expect(breachesOf([...ran.calls, ...ran.forkedCalls])).toEqual([]);
+        const [asked] = ran.forkedCalls.map(({ body }) => JSON.stringify(body));
+        for (const said of ["I look.", "order.of it of o-1", "customer of c-1"]) expect(asked).toContain(said);
+        expect(asked).not.toContain("Look both up.");
       }
     },
   );

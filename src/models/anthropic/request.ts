@@ -19,7 +19,7 @@ export function toMessagesBody(model: string, request: ModelRequest, stream: boo
   const format = toFormat(request);
   const effort = toEffort(settings.reasoning?.effort);
   // Whatever the API has and the SDK does not know, such as another form of thinking.
-  const { output_config: ownConfig, ...own } = settings.providerData ?? {};
+  const { output_config: ownConfig, thinking, ...own } = settings.providerData ?? {};
   const outputConfig = { ...effort.config, ...(format === undefined ? {} : { format }), ...(isObject(ownConfig) ? ownConfig : {}) };
   return {
     model,
@@ -30,6 +30,7 @@ export function toMessagesBody(model: string, request: ModelRequest, stream: boo
     ...(settings.temperature === undefined ? {} : { temperature: settings.temperature }),
     ...(settings.topP === undefined ? {} : { top_p: settings.topP }),
     ...effort.fields,
+    ...(thinking === undefined || isRefused(thinking, turns) ? {} : { thinking }),
     ...(Object.keys(outputConfig).length === 0 ? {} : { output_config: outputConfig }),
     ...(stream ? { stream } : {}),
     ...own,
@@ -92,6 +93,16 @@ function toToolChoice({ toolChoice, parallelToolCalls }: ModelRequest["modelSett
 function toFormat({ outputType }: ModelRequest): unknown {
   if (outputType === "text" || outputType.type !== "json_schema") return undefined;
   return { type: "json_schema", schema: toSupportedSchema(outputType.schema) };
+}
+
+/**
+ * With a budget for thinking, a turn that calls tools must begin with a thought. One that another provider's model began, before a handoff,
+ * cannot: it is gone on with without thinking. Adaptive thinking knows no such rule.
+ */
+function isRefused(thinking: unknown, turns: readonly Turn[]): boolean {
+  const content = turns.findLast(({ role }) => role === "assistant")?.content ?? [];
+  const isCalling = content.some(({ type }) => type === "tool_use") && content[0]?.type.endsWith("thinking") !== true;
+  return field(thinking, "type") === "enabled" && isCalling;
 }
 
 interface Effort {

@@ -123,6 +123,19 @@ describe.each([false, true])("streamed: %s", (stream) => {
     expect(bench.bodies()[1]).toMatchObject({ tools: [{ name: "transfer_to_billing" }], tool_choice: { type: "none" } });
   });
 
+  test("a budget for thinking is left out while a turn goes on that another model began without, and only then", async () => {
+    const providerData = { thinking: { type: "enabled", budget_tokens: 1_024 } };
+    const isOn = (body: unknown): boolean => JSON.stringify(body).includes('"thinking":{');
+    await using bench = await setup((call) =>
+      call.handoffs.length > 0 ? { toolCalls: [{ name: call.handoffs[0] ?? "", arguments: {} }] } : usesWeather(call, AbortSignal.abort()),
+    );
+    const billing = agentOf(bench.model, { name: "billing", tools: [weather], modelSettings: { providerData } });
+    await bench.run(billing, stream);
+    expect(bench.bodies().map(isOn)).toEqual([true, true]);
+    await bench.run(agentOf(bench.model, { handoffs: [handoff(billing)] }), stream);
+    expect(bench.bodies().slice(2).map(isOn)).toEqual([false, false]);
+  });
+
   test("a refusal is a refusal", async () => {
     await using bench = await setup({ refusal: "I cannot help with that." });
     await expect(bench.run(agentOf(bench.model), stream)).rejects.toThrow(ModelRefusalError);
