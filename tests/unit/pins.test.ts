@@ -8,7 +8,7 @@ const read = (path: string): Promise<string> => readFile(new URL(`../../${path}`
 const images = (text: string): string[] =>
   [...text.matchAll(/(?:image: |IMAGE=|_IMAGE:-)(?:\$\{\w+:-)?([a-z][\w./-]*:?[\w.-]*)/g)].map((match) => match[1] ?? "");
 
-test.each(["docker-compose.yml", "Dockerfile"])("%s names images by their full version", async (path) => {
+test.each(["docker-compose.yml", "Dockerfile", "tools/litellm/Dockerfile"])("%s names images by their full version", async (path) => {
   const found = images(await read(path));
   expect(found.length).toBeGreaterThan(0);
   expect(found.filter((image) => !/^[\w./-]+:\d+\.\d+\.\d+(-\w+)?$/.test(image))).toEqual([]);
@@ -35,4 +35,17 @@ test("every dependency has an exact version, and the lock file no download addre
   );
   expect(ranges).toEqual([]);
   expect(await read("package-lock.json")).not.toContain('"resolved": "http');
+});
+
+test("LiteLLM and all that it needs have an exact version and hashes, which its image asks for; the pages name that release", async () => {
+  const lock = await read("tools/litellm/requirements.txt");
+  const packages = lock.split(/\n(?=\S)/);
+  expect(packages.length).toBeGreaterThan(50);
+  expect(packages.filter((entry) => !/^[\w.-]+==\S+[^\n]*\n {4}--hash=sha256:[0-9a-f]{64}/.test(entry))).toEqual([]);
+  expect(await read("tools/litellm/Dockerfile")).toContain("--require-hashes -r /app/requirements.txt");
+  const [, release = "?"] = /^litellm==(\S+)/m.exec(lock) ?? [];
+  for (const page of ["docs/how-to/litellm.md", "docs/litellm-contract.md"]) {
+    const named = [...(await read(page)).matchAll(/LiteLLM (\d+\.\d+\.\d+)/g)].map(([, version]) => version);
+    expect(new Set(named), page).toEqual(new Set([release]));
+  }
 });
