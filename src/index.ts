@@ -49,7 +49,8 @@ export {
 } from "./producers/run-handle.ts";
 export type { FollowOptions } from "./producers/follow.ts";
 export type { CostQuery, CostReport, CostRow, Costs } from "./producers/costs.ts";
-export type { Latencies, StatsQuery, StatsReport, StatsRow } from "./producers/stats.ts";
+export type { StatsQuery, StatsReport } from "./producers/stats/read-stats.ts";
+export type { AgentStats, GuardrailStats, PathStats, StatsRow, ToolStats } from "./producers/stats/stats-book.ts";
 export type { TotalsDimension } from "./producers/totals.ts";
 export type { ApproveOptions, RejectOptions } from "./producers/decide.ts";
 export type { ApprovalPage, ApprovalQuery } from "./producers/list-approvals.ts";

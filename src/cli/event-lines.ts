@@ -1,6 +1,6 @@
 /** A run's events as lines for people. Control characters never reach the terminal. */
 import type { FollowedEvent, RunEvent } from "../protocol/events.ts";
-import { isFinalEvent } from "../protocol/events.ts";
+import { isFinalEvent, spentOn } from "../protocol/events.ts";
 import { addUsage, NO_USAGE, type Pause, type Usage } from "../protocol/run.ts";
 import { formatCount, formatMs, oneLine, plural } from "./io.ts";
 
@@ -27,8 +27,18 @@ export const formatSpent = (usage: Usage): string =>
     ? `${formatUsage(usage)}, cost of ${plural(usage.requests, "call")} unknown`
     : formatUsage(usage);
 
-const usageOf = ({ usage, receipt }: Extract<RunEvent, { type: "turn.completed" | "model.called" }>): Usage =>
-  receipt?.costMicroUsd === undefined ? usage : { ...usage, pricedRequests: usage.requests, costMicroUsd: receipt.costMicroUsd };
+/** Of several calls; what is not known is said. */
+export function formatSpending({
+  costMicroUsd,
+  unknownCostCalls,
+}: {
+  readonly costMicroUsd?: number;
+  readonly unknownCostCalls: number;
+}): string {
+  if (costMicroUsd === undefined) return unknownCostCalls === 0 ? "-" : `unknown (${plural(unknownCostCalls, "call")})`;
+  const known = formatMicroUsd(costMicroUsd);
+  return unknownCostCalls === 0 ? known : `${known} + ${plural(unknownCostCalls, "call")} of unknown cost`;
+}
 
 /** What happened, in words; undefined for what is only bookkeeping, such as live text. */
 export function describeEvent(event: RunEvent | FollowedEvent): string | undefined {
@@ -42,9 +52,9 @@ export function describeEvent(event: RunEvent | FollowedEvent): string | undefin
     case "attempt.started":
       return `attempt ${event.attempt} on ${event.worker}${event.version === undefined ? "" : `, version ${oneLine(event.version, 40)}`}`;
     case "turn.completed":
-      return `turn ${event.turn}  ${event.model}  ${formatUsage(usageOf(event))}  ${formatMs(event.durationMs)}${describeCalls(event.toolCalls)}`;
+      return `turn ${event.turn}  ${event.model}  ${formatUsage(spentOn(event))}  ${formatMs(event.durationMs)}${describeCalls(event.toolCalls)}`;
     case "model.called":
-      return `model call for ${event.scope}  ${event.model}  ${formatUsage(usageOf(event))}  ${formatMs(event.durationMs)}`;
+      return `model call for ${event.scope}  ${event.model}  ${formatUsage(spentOn(event))}  ${formatMs(event.durationMs)}`;
     case "tool.started":
       return `tool ${event.tool} begins (${event.callId})`;
     case "tool.completed":
@@ -150,7 +160,7 @@ export function drawWay(events: readonly RunEvent[]): string[] {
 
 function spentIn(events: readonly RunEvent[], hop: number): string {
   const calls = events.filter((event) => event.type === "turn.completed" || event.type === "model.called");
-  const spent = calls.filter((event) => event.hop === hop).reduce((sum, event) => addUsage(sum, usageOf(event)), NO_USAGE);
+  const spent = calls.filter((event) => event.hop === hop).reduce((sum, event) => addUsage(sum, spentOn(event)), NO_USAGE);
   return spent.requests === 0 ? "" : `  ${formatSpent(spent)}`;
 }
 

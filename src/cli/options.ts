@@ -66,6 +66,19 @@ const dateSchema = z.union([z.iso.date(), z.iso.datetime(), z.iso.datetime({ pre
 
 const shown = (text: string): string => JSON.stringify(text.slice(0, 80));
 
+/** Some of `known`, with commas between. */
+export const namesOf =
+  <N extends string>(option: string, known: readonly N[]) =>
+  (text: string): N[] =>
+    text.split(",").map((given) => {
+      const found = known.find((name) => name === given.trim());
+      if (found !== undefined) return found;
+      throw new FleetError("USAGE", `Expected ${option} to be any of ${known.join(", ")}; got ${shown(text)}.`, {
+        at: option,
+        remedy: `${option} ${known.slice(-2).join(",")}`,
+      });
+    });
+
 /** A JSON object, given as text. */
 export function jsonObject(option: string, text: string, remedy = `${option} '{"key":"value"}'`): Record<string, unknown> {
   const value = jsonValue(option, text, remedy);

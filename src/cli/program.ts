@@ -14,6 +14,7 @@ import { addFailures } from "./commands/failures.ts";
 import { addInit } from "./commands/init.ts";
 import { addPause, addResume } from "./commands/pause.ts";
 import { addRuns } from "./commands/runs.ts";
+import { addStats } from "./commands/stats.ts";
 import { addSubmit } from "./commands/submit.ts";
 import { addWorker } from "./commands/worker.ts";
 import type { CliContext } from "./context.ts";
@@ -29,6 +30,7 @@ const COMMANDS: readonly AddCommand[] = [
   addFailures,
   addApprovals,
   addCosts,
+  addStats,
   addEval,
   addPause,
   addResume,

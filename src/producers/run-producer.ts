@@ -33,7 +33,7 @@ import {
 import { type Retried, retryMany } from "./retry-many.ts";
 import { createRunHandle, type RunDeps, type RunHandle } from "./run-handle.ts";
 import { runIds } from "./run-ids.ts";
-import { readStats, type StatsQuery, type StatsReport } from "./stats.ts";
+import { readStats, type StatsQuery, type StatsReport } from "./stats/read-stats.ts";
 import { createSecondChances, type Draft, type RetryOptions } from "./second-chances.ts";
 import { draftSubmission, type SubmitOptions } from "./submission.ts";
 import type { AgentName, FleetTypes, InputOf } from "./types.ts";
@@ -119,7 +119,10 @@ export interface RunProducer<A extends FleetTypes = FleetTypes> {
    * @throws FleetError INPUT_INVALID, BACKEND_UNREACHABLE.
    */
   costs(query?: CostQuery): Promise<CostReport>;
-  /** How long they took, likewise. @throws FleetError INPUT_INVALID, BACKEND_UNREACHABLE. */
+  /**
+   * How agents do, by agent and version: read from the events of the newest runs that are kept, of all tenants unless one is meant.
+   * @throws FleetError INPUT_INVALID, BACKEND_UNREACHABLE.
+   */
   stats(query?: StatsQuery): Promise<StatsReport>;
   /** Retries them while it is read, newest first. One that is refused is answered with its error; the others go on. */
   retryMany(query: FailureQuery & { readonly code: string }, options?: RetryOptions): AsyncIterable<Retried>;

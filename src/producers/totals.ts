@@ -1,4 +1,4 @@
-/** What `costs` and `stats` share: which days and names are asked for, and the rows of the store added up by them. */
+/** The totals of the store by the days and names that are asked for. */
 import { z } from "zod";
 import type { Clock } from "../clock.ts";
 import { FleetError } from "../protocol/errors.ts";
@@ -14,7 +14,7 @@ const filterSchema = z.strictObject({
   /** The first and the last day in UTC, such as `2026-11-22`. Default: the last seven days, today included. */
   from: daySchema.optional(),
   to: daySchema.optional(),
-  /** What rows are told apart by. Default: agent and model for costs, agent and version for stats. */
+  /** What rows are told apart by. Default: agent and model. */
   by: z.array(z.enum(TOTALS_DIMENSIONS)).max(TOTALS_DIMENSIONS.length).optional(),
   /** Only this tenant's. Default: the producer's own tenant, if it has one. */
   tenant: tenantSchema.optional(),

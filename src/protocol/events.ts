@@ -7,7 +7,16 @@ import { FleetError } from "./errors.ts";
 import { jsonSchema } from "./json.ts";
 import { originSchema } from "./origin.ts";
 import { callReceiptSchema } from "./receipt.ts";
-import { approvalSchema, decisionMembers, loopSchema, pauseSchema, runErrorSchema, suspensionSchema, usageSchema } from "./run.ts";
+import {
+  approvalSchema,
+  decisionMembers,
+  loopSchema,
+  pauseSchema,
+  runErrorSchema,
+  suspensionSchema,
+  type Usage,
+  usageSchema,
+} from "./run.ts";
 
 const at = { atMs: z.int(), hop: z.int().min(0), agent: z.string() };
 
@@ -102,6 +111,10 @@ export const runEventSchema = z.discriminatedUnion("type", [
   z.object({ type: z.enum(["run.cancelled", "run.expired"]), ...at }),
 ]);
 export type RunEvent = z.infer<typeof runEventSchema>;
+
+/** What a model call used, with its cost where it is known. */
+export const spentOn = ({ usage, receipt }: Extract<RunEvent, { readonly type: "turn.completed" | "model.called" }>): Usage =>
+  receipt?.costMicroUsd === undefined ? usage : { ...usage, pricedRequests: usage.requests, costMicroUsd: receipt.costMicroUsd };
 
 export const isFinalEvent = (event: { readonly type: string }): boolean =>
   ["run.completed", "run.failed", "run.blocked", "run.refused", "run.cancelled", "run.expired"].includes(event.type);

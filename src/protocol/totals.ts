@@ -69,6 +69,17 @@ export const latencyBucket = (durationMs: number): number =>
     ? 0
     : Math.min(LATENCY.buckets - 1, Math.ceil(LATENCY.perDoubling * Math.log2(durationMs / LATENCY.firstMs)));
 
+/** The middle of the bucket in which the call of that rank is; where a bucket has no other end, the one that it has. */
+export function latencyAt(counts: readonly number[], share: number): number | undefined {
+  const rank = Math.max(1, Math.ceil(share * counts.reduce((sum, count) => sum + count, 0)));
+  let passed = 0;
+  const bucket = counts.findIndex((count) => (passed += count) >= rank);
+  if (bucket < 0) return undefined;
+  if (bucket === 0) return LATENCY.firstMs;
+  const isOpen = bucket === LATENCY.buckets - 1;
+  return Math.round(LATENCY.firstMs * 2 ** ((isOpen ? bucket - 1 : bucket - 0.5) / LATENCY.perDoubling));
+}
+
 export function tallyOfCall(usage: Usage, receipt: CallReceipt | undefined, durationMs: number): number[] {
   const { costSource = "unknown", costMicroUsd } = receipt ?? {};
   const cost = (source: CallReceipt["costSource"]): number => (source === costSource ? (costMicroUsd ?? 0) : 0);

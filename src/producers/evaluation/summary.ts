@@ -1,4 +1,5 @@
 /** What the results of an evaluation add up to. Keeps numbers only, so that a large dataset fits. */
+import { percentilesOf } from "../percentiles.ts";
 import type { EvalResult, Side } from "./evaluate.ts";
 
 export interface SideSummary extends Side {
@@ -55,24 +56,19 @@ export function createTally(sides: readonly Side[]): Tally {
     },
     summary() {
       const summaries = books.map(({ side, scores, latenciesMs, ...counts }) => {
-        const [latencyP50Ms, latencyP95Ms] = [percentile(latenciesMs, 0.5), percentile(latenciesMs, 0.95)];
+        const latency = percentilesOf(latenciesMs);
         return {
           ...side,
           ...counts,
           graded: scores.size,
           ...(scores.size === 0 ? {} : { score: [...scores.values()].reduce((sum, score) => sum + score, 0) / scores.size }),
-          ...(latencyP50Ms === undefined || latencyP95Ms === undefined ? {} : { latencyP50Ms, latencyP95Ms }),
+          ...(latency === undefined ? {} : { latencyP50Ms: latency.p50Ms, latencyP95Ms: latency.p95Ms }),
         };
       });
       const [a, b] = books;
       return { sides: summaries, ...(a === undefined || b === undefined ? {} : { comparison: compare(a.scores, b.scores) }) };
     },
   };
-}
-
-/** The nearest rank: a time that was measured. */
-function percentile(values: readonly number[], share: number): number | undefined {
-  return values.toSorted((a, b) => a - b)[Math.max(0, Math.ceil(share * values.length) - 1)];
 }
 
 function compare(a: ReadonlyMap<number, number>, b: ReadonlyMap<number, number>): Comparison {

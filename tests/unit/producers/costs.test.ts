@@ -2,11 +2,10 @@
 import { Agent, type Model } from "@openai/agents";
 import { ScriptedModel } from "@openai/agents/testing";
 import { expect, test } from "vitest";
-import { drawCosts, drawStats } from "../../../src/cli/commands/costs.ts";
+import { drawCosts } from "../../../src/cli/commands/costs.ts";
 import { createFleet } from "../../../src/index.ts";
 import { RECEIPT_KEY } from "../../../src/protocol/receipt.ts";
-import { percentile } from "../../../src/producers/stats.ts";
-import { latencyBucket } from "../../../src/protocol/totals.ts";
+import { latencyAt, latencyBucket } from "../../../src/protocol/totals.ts";
 import { testFleet } from "../../../src/testing/test-fleet.ts";
 import { dyingStore, once } from "../../support/dying-store.ts";
 import { pay, paying } from "../../support/paying.ts";
@@ -97,26 +96,24 @@ test("the table says how many calls of unknown cost stand behind a sum", async (
 
 test("latency is told per agent and version, within what its buckets know", async () => {
   const fleet = await setup();
-  const report = await fleet.stats();
+  const report = await fleet.costs({ by: ["agent", "version"] });
   expect(report.rows).toMatchObject([
     { agent: "cheap", version: "7", calls: 2, latencyP50Ms: 50, latencyP95Ms: 50 },
     { agent: "dear", version: "0", calls: 1 },
   ]);
-  expect(report.total.calls).toBe(3);
-  expect((await fleet.stats({ tenant: "other" })).total).toMatchObject({ calls: 1 });
-  expect(drawStats(report, ["agent", "version"]).join("\n")).toMatch(/^cheap +7 +2 +50 ms +50 ms$/m);
+  expect(drawCosts(report, ["agent", "version"]).join("\n")).toMatch(/^cheap +7 +2 .* 50 ms +50 ms +\$0\.000200$/m);
 });
 
 test.each([60, 100, 999, 12_345, 600_000])("a percentile of calls that took %i ms is right within 19 %", (durationMs) => {
   const counts = Array.from({ length: 32 }, (_, bucket) => (bucket === latencyBucket(durationMs) ? 10 : 0));
-  const told = percentile(counts, 0.95) ?? 0;
+  const told = latencyAt(counts, 0.95) ?? 0;
   expect(Math.max(told / durationMs, durationMs / told)).toBeLessThan(1.2);
 });
 
 test("percentiles are found by rank, and none of nothing", () => {
-  expect(percentile([95, 0, 5], 0.95)).toBe(50);
-  expect(percentile([94, 0, 6], 0.95)).toBe(84);
-  expect(percentile([], 0.5)).toBeUndefined();
+  expect(latencyAt([95, 0, 5], 0.95)).toBe(50);
+  expect(latencyAt([94, 0, 6], 0.95)).toBe(84);
+  expect(latencyAt([], 0.5)).toBeUndefined();
 });
 
 test.each([
