@@ -23,6 +23,7 @@ export interface HopIdentity {
   readonly attempt: number;
   readonly agent: string;
   readonly tenant: string;
+  readonly tags: readonly string[];
   readonly conversation?: string | undefined;
   /** Top-level turns of the hops before this one. */
   readonly turnsBefore: number;

@@ -46,7 +46,7 @@ export function drawRun({ run, events, output }: RunView): string[] {
     `${run.runId}  ${stateOf(run)}  ${oneLine(run.entryAgent, 64)}${run.agent === run.entryAgent ? "" : ` → ${oneLine(run.agent, 64)}`}`,
     `tenant ${run.tenant} · queue ${run.queue}${run.idempotencyKey === undefined ? "" : ` · key ${oneLine(run.idempotencyKey, 64)}`}${
       run.conversation === undefined ? "" : ` · conversation ${run.conversation}`
-    }`,
+    }${run.tags === undefined ? "" : ` · tags ${run.tags.join(", ")}`}`,
     [plural(run.hop + 1, "hop"), plural(run.attempts, "attempt"), plural(run.turns, "turn"), formatSpent(run.usage), formatMs(tookMs)].join(
       " · ",
     ),

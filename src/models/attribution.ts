@@ -1,10 +1,11 @@
 /**
  * Whose call it is, in the headers by which LiteLLM books its spend. Headers, because some of its routes drop the same things in the body.
- * Tags are few (they feed budgets and metrics); what names one run goes into the spend log's metadata.
+ * Tags are few (they feed budgets and metrics): tenant, agent and the run's own. What names one run goes into the spend log's metadata.
  */
 
 export interface Caller {
   readonly tenant: string;
+  readonly tags: readonly string[];
   readonly agent: string;
   readonly runId: string;
   readonly hop: number;
@@ -13,8 +14,8 @@ export interface Caller {
   readonly inherited?: number;
 }
 
-export const attributionHeaders = ({ tenant, agent, runId, hop, attempt }: Caller): Readonly<Record<string, string>> => ({
-  "x-litellm-tags": `tenant:${toTag(tenant)},agent:${toTag(agent)}`,
+export const attributionHeaders = ({ tenant, tags, agent, runId, hop, attempt }: Caller): Readonly<Record<string, string>> => ({
+  "x-litellm-tags": [`tenant:${toTag(tenant)}`, `agent:${toTag(agent)}`, ...tags.map(toTag)].join(","),
   "x-litellm-spend-logs-metadata": toAsciiJson({ run_id: runId, hop, attempt, agent, tenant }),
   "x-litellm-end-user-id": toTag(tenant),
 });

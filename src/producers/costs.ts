@@ -1,4 +1,4 @@
-/** What the fleet's model calls cost and how long they take, by day, tenant, agent, version and model. An unknown cost is counted, never taken for nothing. */
+/** What the fleet's model calls cost and how long they take, by day, tenant, tag, agent, version and model. An unknown cost is counted, never taken for nothing. */
 import type { Clock } from "../clock.ts";
 import type { RunStore } from "../protocol/run-store.ts";
 import { latencyAt, numbersOf } from "../protocol/totals.ts";
@@ -33,8 +33,9 @@ export type CostRow = Costs & { readonly [Name in TotalsDimension]?: string };
 export interface CostReport {
   readonly from: string;
   readonly to: string;
-  /** The dearest first; with days, in their order. */
+  /** The dearest first; with days, in their order. By tag, a call counts for each tag of its run, and for the empty one where there is none. */
   readonly rows: readonly CostRow[];
+  /** Each call once. */
   readonly total: Costs;
 }
 

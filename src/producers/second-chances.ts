@@ -96,6 +96,7 @@ export function createSecondChances({ store, defaults }: SecondChancesDeps): Sec
       itemsJson: await shownItems(store, source, kind, given.itemsJson ?? joined(source.itemsJson)),
       contextJson: given.contextJson ?? source.contextJson,
       metadataJson: JSON.stringify(info.metadata),
+      ...(info.tags === undefined ? {} : { tags: info.tags }),
       settingsJson,
       inputHash: `${kind} of ${info.runId}`,
       delayMs: 0,

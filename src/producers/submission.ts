@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { z } from "zod";
 import { FleetError } from "../protocol/errors.ts";
-import { conversationIdSchema, DEFAULT_TENANT, idempotencyKeySchema, tenantSchema } from "../protocol/ids.ts";
+import { conversationIdSchema, DEFAULT_TENANT, idempotencyKeySchema, tagsSchema, tenantSchema } from "../protocol/ids.ts";
 import { prioritySchema } from "../protocol/job.ts";
 import { encodeJson, type Json } from "../protocol/json.ts";
 import { LIMITS } from "../protocol/limits.ts";
@@ -35,6 +35,8 @@ export const submitOptionsSchema = z.strictObject({
   deadlineMs: z.int().min(1).max(MAX_DEADLINE_MS).optional(),
   /** Stored with the run and given back with its record; the fleet does not read it. */
   metadata: z.record(z.string().max(128), z.unknown()).optional(),
+  /** What the run's costs are added up by, beside its agents and models: few names that come again, such as a project's. Never sealed. */
+  tags: tagsSchema.optional(),
   /** What the run's tools need to know; plain JSON, given to the fleet's `context` in the worker. */
   context: z.record(z.string().max(128), z.unknown()).optional(),
   /** Settings of the agent for this run, such as the schema of its output. */
@@ -73,7 +75,7 @@ export type SubmissionDraft = Omit<Submission, "runId" | "queue">;
  * @throws FleetError INPUT_INVALID, INPUT_TOO_LARGE or CONTEXT_NOT_SERIALISABLE; `at` begins with `path`.
  */
 export function draftSubmission(agent: string, input: unknown, options: unknown, path = "", known?: KnownInput): SubmissionDraft {
-  const { metadata = {}, context = {}, settings = {}, idempotencyKey, ...chosen } = parse(submitOptionsSchema, options, path);
+  const { metadata = {}, tags = [], context = {}, settings = {}, idempotencyKey, ...chosen } = parse(submitOptionsSchema, options, path);
   const { conversation, delayMs = 0, tools = "live", model } = chosen;
   if (conversation !== undefined && delayMs > 0) throw delayedTurn(path);
   const items = itemsOf(input, known, agent, `${path}input`);
@@ -86,6 +88,7 @@ export function draftSubmission(agent: string, input: unknown, options: unknown,
   return {
     ...SUBMIT_DEFAULTS,
     ...defined(chosen),
+    ...(tags.length === 0 ? {} : { tags: [...new Set(tags)].toSorted() }),
     agent,
     itemsJson,
     contextJson,

@@ -7,7 +7,7 @@ import type { RunStore } from "../protocol/run-store.ts";
 import { addNumbers, DAY_MS, dayOf, daySchema, TOTALS, type TotalsRow } from "../protocol/totals.ts";
 import { reach } from "./backend.ts";
 
-export const TOTALS_DIMENSIONS = ["day", "tenant", "agent", "version", "model"] as const;
+export const TOTALS_DIMENSIONS = ["day", "tenant", "tag", "agent", "version", "model"] as const;
 export type TotalsDimension = (typeof TOTALS_DIMENSIONS)[number];
 
 const filterSchema = z.strictObject({
@@ -48,7 +48,8 @@ export async function readTotals({ store, clock, tenant: own }: TotalsDeps, filt
   const { from = dayOf(Date.parse(to) - (DEFAULT_DAYS - 1) * DAY_MS) } = days;
   checkRange(from, to);
   const found = (await reach(store.totals({ from, to }))).filter((row) => tenant === undefined || row.tenant === tenant);
-  const groups = Map.groupBy(found, (row) => JSON.stringify(by.map((name) => row[name])));
+  const tagged = by.includes("tag") ? found.flatMap(byTag) : found.map((row) => ({ ...row, tag: "" }));
+  const groups = Map.groupBy(tagged, (row) => JSON.stringify(by.map((name) => row[name])));
   return {
     from,
     to,
@@ -57,7 +58,15 @@ export async function readTotals({ store, clock, tenant: own }: TotalsDeps, filt
   };
 }
 
-const namesOf = (row: TotalsRow | undefined, by: readonly TotalsDimension[]): TotalsGroup["names"] =>
+interface TaggedRow extends TotalsRow {
+  /** Empty for calls of runs without tags. */
+  readonly tag: string;
+}
+
+/** What was called under two tags counts for each of them. */
+const byTag = (row: TotalsRow): TaggedRow[] => (row.tags.length === 0 ? [""] : row.tags).map((tag) => ({ ...row, tag }));
+
+const namesOf = (row: TaggedRow | undefined, by: readonly TotalsDimension[]): TotalsGroup["names"] =>
   Object.fromEntries(by.map((name) => [name, row?.[name] ?? ""]));
 
 const sumOf = (rows: readonly TotalsRow[]): number[] => rows.reduce<number[]>((sum, { numbers }) => addNumbers(sum, numbers), []);

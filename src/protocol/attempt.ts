@@ -48,6 +48,7 @@ export interface Attempt {
   readonly contextJson: string;
   readonly settingsJson: string;
   readonly metadataJson: string;
+  readonly tags: readonly string[];
   readonly retries: number;
   readonly resamples: number;
   /** Workers that took this hop without holding its agent. */

@@ -29,6 +29,14 @@ export const conversationIdSchema = z
   .max(LIMITS.conversationIdChars)
   .regex(/^[A-Za-z0-9._@-]+$/, "expected letters, digits and . _ @ - only");
 
+/** A proxy is told of tags as well, beside its `tenant:…` and `agent:…`: without a colon none can pass for another. */
+export const tagSchema = z
+  .string()
+  .min(1)
+  .max(LIMITS.tagChars)
+  .regex(/^[A-Za-z0-9._@/-]+$/, "expected letters, digits and . _ @ / - only");
+export const tagsSchema = z.array(tagSchema).max(LIMITS.tagsPerRun);
+
 export const queueNameSchema = z
   .string()
   .min(1)

@@ -35,6 +35,8 @@ export const LIMITS = {
   agentNameChars: 128,
   tenantChars: 128,
   idempotencyKeyChars: 256,
+  tagChars: 64,
+  tagsPerRun: 8,
   queueNameChars: 64,
   conversationIdChars: 128,
   /** Runs of one conversation that are not over. */

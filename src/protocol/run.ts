@@ -199,6 +199,8 @@ export const runInfoSchema = z.strictObject({
   idempotencyKey: idempotencyKeySchema.optional(),
   conversation: conversationIdSchema.optional(),
   metadata: z.record(z.string(), jsonSchema),
+  /** What its costs are added up by, where it has any. */
+  tags: z.array(z.string()).optional(),
   hop: z.int().min(0),
   wake: z.int().min(0),
   /** Attempts begun over the whole run. */

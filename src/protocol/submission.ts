@@ -17,6 +17,8 @@ export interface Submission {
   /** The serialisable context, as JSON text of an object. */
   readonly contextJson: string;
   readonly metadataJson: string;
+  /** What its costs are added up by, each once and in order. Absent: none. Never sealed. */
+  readonly tags?: readonly string[];
   /** Agent-specific settings given at submit (such as an output schema), as JSON text. Default `{}`. */
   readonly settingsJson: string;
   readonly idempotencyKey?: string;

@@ -1,5 +1,5 @@
 /**
- * What a fleet's model calls add up to, by day. One row of numbers per tenant, agent, its version and model; a store adds to it in the same
+ * What a fleet's model calls add up to, by day. One row of numbers per tenant, agent, its version, model and tags; a store adds to it in the same
  * step that writes the call down, so that a call counts once, however often it is sent or replayed. Names and numbers only, nothing of a run.
  */
 import { z } from "zod";
@@ -11,6 +11,8 @@ export const TOTALS = {
   keepDays: 400,
   /** Rows of one day; what comes after them is added to one row of everything else. */
   rowsPerDay: 1_000,
+  /** Rows of one day above which calls with tags that have no row yet are added to a row without theirs: many tags must not hide tenants and agents. */
+  taggedRowsPerDay: 500,
   /** Names that code makes up, such as models; the rest is cut. */
   nameChars: 128,
 } as const;
@@ -27,6 +29,8 @@ export interface TotalsName {
   readonly agent: string;
   readonly version: string;
   readonly model: string;
+  /** The run's. */
+  readonly tags: readonly string[];
 }
 
 /** What one call adds to the row of its name. */
@@ -107,17 +111,20 @@ export function numbersOf(numbers: readonly number[]): CallNumbers {
 export const addNumbers = (a: readonly number[], b: readonly number[]): number[] =>
   Array.from({ length: Math.max(a.length, b.length) }, (_, at) => (a[at] ?? 0) + (b[at] ?? 0));
 
-/** Stands in place of every name in the row of everything else. No tenant is called that. */
+/** Stands in place of every name in the row of everything else, and of tags that have no row. No tenant and no tag is called that. */
 export const OTHER = "*";
-const otherName: TotalsName = { tenant: OTHER, agent: OTHER, version: OTHER, model: OTHER };
+const otherName: TotalsName = { tenant: OTHER, agent: OTHER, version: OTHER, model: OTHER, tags: [] };
 
-const rowSchema = z.tuple([z.string(), z.string(), z.string(), z.string()]);
+const rowSchema = z.tuple([z.string(), z.string(), z.string(), z.string(), z.array(z.string()).optional()]);
 
 /** A row's name as it is stored. */
-export const encodeName = ({ tenant, agent, version, model }: TotalsName): string =>
-  JSON.stringify([tenant, agent, version, model.slice(0, TOTALS.nameChars)]);
+export const encodeName = ({ tenant, agent, version, model, tags }: TotalsName): string =>
+  JSON.stringify([tenant, agent, version, model.slice(0, TOTALS.nameChars), ...(tags.length === 0 ? [] : [tags])]);
+/** The row for a call whose tags get none of their own; undefined for one without tags. */
+export const encodeUntagged = (name: TotalsName): string | undefined =>
+  name.tags.length === 0 ? undefined : encodeName({ ...name, tags: [OTHER] });
 export const OTHER_NAME = encodeName(otherName);
 export function decodeName(text: string): TotalsName {
-  const [tenant, agent, version, model] = rowSchema.parse(JSON.parse(text));
-  return { tenant, agent, version, model };
+  const [tenant, agent, version, model, tags = tenant === OTHER ? [OTHER] : []] = rowSchema.parse(JSON.parse(text));
+  return { tenant, agent, version, model, tags };
 }

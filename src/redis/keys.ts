@@ -53,7 +53,7 @@ export interface Keys {
   conversationTurns(tenant: string, id: string): string;
   /** Sorted set conversation id → last use (epoch ms). PEXPIRE as `conversation`, after the tenant's last use; older members go with each use. Writers: as `conversation`. */
   conversations(tenant: string): string;
-  /** Hash of [tenant, agent, version, model] JSON → numbers: what the model calls of one UTC day add up to; at most 1,001 rows. PEXPIRE 400 days. Writer: record. */
+  /** Hash of [tenant, agent, version, model, tags if any] JSON → numbers: what the model calls of one UTC day add up to; at most 1,001 rows. PEXPIRE 400 days. Writer: record. */
   totals(day: string): string;
   /** Hash of workerId → WorkerEntry JSON. No TTL: entries that stopped announcing are removed on the next announcement. Writers: announce, withdraw. */
   workers(): string;

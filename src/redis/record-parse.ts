@@ -40,6 +40,7 @@ export const INFO_FIELDS = [
   "idempotencyKey",
   "conversation",
   "metadata",
+  "tags",
   "hop",
   "wake",
   "attempts",
@@ -100,7 +101,7 @@ export function parseRecord(fields: Fields, intents: unknown, approvals: unknown
   if (fields["status"] === undefined) return undefined;
   const number = (name: string): number => Number(fields[name] ?? 0);
   const { suspension, idempotencyKey, conversation, worker, error, pause = fields["parkedBy"] } = fields;
-  const { recentAgents, origin, tools, model, continuedAs, children, build } = fields;
+  const { recentAgents, origin, tags, tools, model, continuedAs, children, build } = fields;
   const times = ["startedAtMs", "finishedAtMs", "notBeforeMs", "announceAtMs"]
     .filter((name) => fields[name] !== undefined)
     .map((name) => [name, number(name)]);
@@ -119,6 +120,7 @@ export function parseRecord(fields: Fields, intents: unknown, approvals: unknown
     ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
     ...(conversation === undefined ? {} : { conversation }),
     metadata: JSON.parse(fields["metadata"] ?? "{}"),
+    ...(tags === undefined ? {} : { tags: JSON.parse(tags) }),
     hop: number("hop"),
     wake: number("wake"),
     attempts: number("attempts"),
@@ -180,6 +182,7 @@ const toldSchema = z.object({
   deadlineAtMs: countSchema,
   journaled: countSchema.optional(),
   recentAgents: z.string().default("[]"),
+  tags: z.string().default("[]"),
   conversation: z.string().optional(),
   itemsFrom: countSchema.default(0),
   origin: z.string().optional(),
@@ -206,7 +209,7 @@ export function parseBegun(
   reply: unknown,
 ): { readonly attempt: Attempt; readonly itemsFrom: number; readonly itemsJson: string[] | undefined } {
   const [, toldJson, contextJson, settingsJson, metadataJson, intents, decisions, conversationJson, itemsJson] = begunSchema.parse(reply);
-  const { attempts, journaled, conversation, recentAgents, itemsFrom, origin, root, model, hopBuild, ...told } = toldSchema.parse(
+  const { attempts, journaled, conversation, recentAgents, itemsFrom, origin, root, model, hopBuild, tags, ...told } = toldSchema.parse(
     JSON.parse(toldJson),
   );
   const stored = {
@@ -218,6 +221,7 @@ export function parseBegun(
   };
   const noted = {
     recentAgents: parseStrings(JSON.parse(recentAgents)),
+    tags: parseStrings(JSON.parse(tags)),
     ...(conversation === undefined ? {} : { conversation }),
     ...(conversationJson === "" ? {} : { conversationJson }),
     ...(origin === undefined ? {} : { origin: originSchema.parse(JSON.parse(origin)) }),

@@ -61,6 +61,7 @@ function submitCall(context: StoreContext, submission: Submission): ScriptCall {
     items: submission.itemsJson,
     context: submission.contextJson,
     metadata: submission.metadataJson,
+    tags: submission.tags === undefined ? "" : JSON.stringify(submission.tags),
     settings: submission.settingsJson,
     idempotencyKey: idempotencyKey ?? "",
     inputHash: submission.inputHash,

@@ -5,6 +5,7 @@ import {
   decodeName,
   dayOf,
   encodeName,
+  encodeUntagged,
   OTHER_NAME,
   type Tally,
   TOTALS,
@@ -60,8 +61,10 @@ export const tallyArgs = (tally: Tally | undefined): ScriptArgs =>
     ? {}
     : {
         row: encodeName(tally),
+        untaggedRow: encodeUntagged(tally) ?? "",
         otherRow: OTHER_NAME,
         numbers: tally.numbers.join(" "),
+        maxTaggedRows: TOTALS.taggedRowsPerDay,
         maxRows: TOTALS.rowsPerDay,
         totalsMs: TOTALS.keepDays * DAY_MS,
       };

@@ -124,7 +124,7 @@ function take(world: MemoryWorld, run: MemoryRun, { token, workerId, leaseMs, bu
 
 function begun(world: MemoryWorld, run: MemoryRun, token: string): BeginReply {
   const { runId, wake, attempts, hop, agent, entryAgent, tenant, queue, priority, retries, deadlineAtMs, conversation } = run.info;
-  const { recentAgents = [], origin, model } = run.info;
+  const { recentAgents = [], tags = [], origin, model } = run.info;
   const { maxHops, contextJson, conversationJson, settingsJson, metadataJson, resamples, misplaced, turnsBefore } = run;
   const attempt: Attempt = {
     runId,
@@ -142,6 +142,7 @@ function begun(world: MemoryWorld, run: MemoryRun, token: string): BeginReply {
     contextJson,
     settingsJson,
     metadataJson,
+    tags,
     retries,
     resamples,
     misplaced,

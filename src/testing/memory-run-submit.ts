@@ -63,6 +63,7 @@ function newRun(world: MemoryWorld, submission: Submission, queue: string): Memo
       queue,
       priority,
       metadata: JSON.parse(metadataJson),
+      ...(submission.tags === undefined ? {} : { tags: submission.tags.slice() }),
       ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
       ...(conversation === undefined ? {} : { conversation }),
       hop: seed?.origin.hop ?? 0,

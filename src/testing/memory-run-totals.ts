@@ -1,5 +1,5 @@
 /** What model calls add up to, in memory. */
-import { addNumbers, DAY_MS, dayOf, decodeName, encodeName, OTHER_NAME, type Tally, TOTALS } from "../protocol/totals.ts";
+import { addNumbers, DAY_MS, dayOf, decodeName, encodeName, encodeUntagged, OTHER_NAME, type Tally, TOTALS } from "../protocol/totals.ts";
 import type { RunStore } from "../protocol/run-store.ts";
 import type { MemoryWorld } from "./memory-run-state.ts";
 
@@ -21,6 +21,12 @@ export function addUp({ clock, totals }: MemoryWorld, tally: Tally | undefined):
   const rows = totals.get(day) ?? new Map<string, readonly number[]>();
   totals.set(day, rows);
   const name = encodeName(tally);
-  const row = rows.has(name) || rows.size < TOTALS.rowsPerDay ? name : OTHER_NAME;
+  const row = rowFor(rows, name, encodeUntagged(tally));
   rows.set(row, addNumbers(rows.get(row) ?? [], tally.numbers));
+}
+
+function rowFor(rows: ReadonlyMap<string, unknown>, name: string, untagged: string | undefined): string {
+  if (rows.has(name)) return name;
+  const own = untagged !== undefined && rows.size >= TOTALS.taggedRowsPerDay ? untagged : name;
+  return rows.has(own) || rows.size < TOTALS.rowsPerDay ? own : OTHER_NAME;
 }

@@ -11,7 +11,7 @@ export class AttemptStoppedError extends Error {
 
 export function createHopJournal(
   store: RunStore,
-  { runId, token, hop, tenant, agent }: Attempt,
+  { runId, token, hop, tenant, agent, tags }: Attempt,
   { held, version, entries }: { readonly held: HeldRun; readonly version: string; readonly entries: ReadonlyMap<string, string> },
 ): HopJournal {
   return {
@@ -19,7 +19,7 @@ export function createHopJournal(
     open: held.open,
     async write({ call, ...written }) {
       const { closesIntent, key } = written;
-      const tally = call === undefined ? {} : { tally: { tenant, agent, version, ...call } };
+      const tally = call === undefined ? {} : { tally: { tenant, agent, version, tags, ...call } };
       const reply = await store.record({ runId, token, hop, ...written, ...tally });
       held.open.delete(closesIntent ?? key);
       if (reply.status === "gone" || !reply.current) held.abort("superseded");

@@ -198,14 +198,14 @@ interface Prepared {
 async function run(deps: WakeDeps, attempt: Attempt, held: HeldRun, prepared: Prepared): Promise<HopResult> {
   const { entry, context, own, conversation } = prepared;
   const { store, live, clock, provider, log } = deps;
-  const { runId, hop, tenant, turnsBefore, attempt: number, agent, root, tools, model } = attempt;
+  const { runId, hop, tenant, turnsBefore, attempt: number, agent, root, tags, tools, model } = attempt;
   const entries = attempt.hasJournal ? await store.journal(runId, hop) : new Map<string, string>();
   const writer = createLiveWriter(live, clock, runId, number);
   try {
     return await runHop({
       entry,
       agent: entry.agent,
-      identity: { runId, hop, attempt: number, agent, tenant, turnsBefore, root, conversation: attempt.conversation },
+      identity: { runId, hop, attempt: number, agent, tenant, tags, turnsBefore, root, conversation: attempt.conversation },
       transcript: conversation === undefined ? own : [...conversation.before, ...own],
       shownBefore: conversation?.before.length ?? 0,
       summary: conversation?.summary,

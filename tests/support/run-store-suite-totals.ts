@@ -1,7 +1,7 @@
 /** What model calls add up to, by day. */
 import { describe, expect, test } from "vitest";
 import { dayOf, numbersOf, type Tally, tallyOfCall, TOTALS, type TotalsRow } from "../../src/protocol/totals.ts";
-import { begin, fact, LEASE_MS, running, usage } from "./run-store-fixture.ts";
+import { begin, fact, LEASE_MS, running, submission, usage } from "./run-store-fixture.ts";
 import type { OpenStore, StoreUnderTest } from "./run-store-fixture.ts";
 
 const receipt = { provider: "p", costSource: "prices", costMicroUsd: 2_895, cacheWriteInputTokens: 3 } as const;
@@ -10,6 +10,7 @@ const tally = (more: Partial<Tally> = {}): Tally => ({
   agent: "triage",
   version: "1",
   model: "m",
+  tags: [],
   numbers: tallyOfCall({ ...usage, cacheWriteInputTokens: 3 }, receipt, 120),
   ...more,
 });
@@ -88,6 +89,41 @@ export function totalsSuite(open: OpenStore): void {
       const other = rows.find(({ tenant }) => tenant === "*");
       expect(other).toMatchObject({ agent: "*", version: "*", model: "*", numbers: [5, 0, 50] });
       expect(rows.find(({ model }) => model === "m0")?.numbers).toEqual([2, 0, 20]);
+    });
+
+    test("I9 many tags take no row from tenants and agents: what comes after their share is added to rows without them", async () => {
+      const { store, today } = await setup();
+      const runId = await running(store);
+      const send = (index: number, more: Partial<Tally>): Promise<unknown> =>
+        store.record(fact(runId, { key: `m:${index}`, event: undefined, tally: tally({ numbers: [1, 0, 10], ...more }) }));
+      for (let from = 0; from < TOTALS.taggedRowsPerDay; from += 100)
+        await Promise.all(Array.from({ length: 100 }, (_, index) => send(from + index, { tags: [`t${from + index}`, "x"] })));
+      await send(1_000, { tags: ["t0", "x"] });
+      await send(1_001, { tags: ["late"] });
+      await send(1_002, { tags: ["later"] });
+      await send(1_003, { tags: ["late"], tenant: "other" });
+      await send(1_004, { tags: [], tenant: "plain" });
+      const rows = await today();
+      expect(rows).toHaveLength(TOTALS.taggedRowsPerDay + 3);
+      const numbersAt = (tenant: string, ...tags: string[]) =>
+        rows.find((row) => row.tenant === tenant && row.tags.join() === tags.join())?.numbers;
+      expect(numbersAt("acme", "t0", "x")).toEqual([2, 0, 20]);
+      expect(numbersAt("acme", "*")).toEqual([2, 0, 20]);
+      expect(numbersAt("other", "*")).toEqual([1, 0, 10]);
+      expect(numbersAt("plain")).toEqual([1, 0, 10]);
+    });
+
+    test("a run's tags are in its record, and told to each attempt", async () => {
+      const { store } = await setup();
+      const tagged = submission({ tags: ["nightly", "project/7"] });
+      await store.submit(tagged);
+      expect(await store.get(tagged.runId)).toMatchObject({ tags: tagged.tags });
+      expect(await store.list({ limit: 1 })).toMatchObject([{ tags: tagged.tags }]);
+      expect((await begin(store, tagged.runId, "a")).tags).toEqual(tagged.tags);
+      const plain = submission();
+      await store.submit(plain);
+      expect(await store.get(plain.runId)).not.toHaveProperty("tags");
+      expect((await begin(store, plain.runId, "a")).tags).toEqual([]);
     });
 
     test("I11 what stands under a tenant's name can be deleted, and only that", async () => {

@@ -14,7 +14,7 @@ import { median, round, spread } from "./statistics.ts";
 const NAME = "anthropic/claude-sonnet-4-6";
 const KEY = "sk-bench";
 const NOWHERE = "http://127.0.0.1:9/v1";
-const caller = { tenant: "acme", agent: "clerk", runId: "r0-01jd3xk2v7w8y9z0a1b2c3d4e5", hop: 0, attempt: 1 };
+const caller = { tenant: "acme", tags: [], agent: "clerk", runId: "r0-01jd3xk2v7w8y9z0a1b2c3d4e5", hop: 0, attempt: 1 };
 
 const request: ModelRequest = {
   systemInstructions: "Be brief.",

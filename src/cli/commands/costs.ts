@@ -20,7 +20,7 @@ export function addCosts(program: Command, context: CliContext): void {
   const [by, since] = [namesOf("--by", TOTALS_DIMENSIONS), daySince("--since", context.clock.nowMs)];
   program
     .command("costs")
-    .description("what model calls cost and how long they take: by day, tenant, agent, version and model")
+    .description("what model calls cost and how long they take: by day, tenant, tag, agent, version and model")
     .option("--by <names>", `any of ${TOTALS_DIMENSIONS.join(", ")}, with commas between`, by, ["agent", "model"])
     .option("--since <days>", "so many days, today in UTC included, or a date; default: 7d", since)
     .option("--tenant <tenant>", "only this tenant's")
@@ -59,7 +59,7 @@ export function drawCosts({ from, to, rows, total }: CostReport, by: readonly To
   ];
 }
 
-const nameOf = (name: string | undefined): string => (name === "*" ? "(other)" : oneLine(name ?? "", 40));
+const nameOf = (name: string | undefined): string => (name === "*" ? "(other)" : oneLine(name ?? "", 40) || "-");
 
 function cells(row: CostRow): string[] {
   const { calls, inputTokens, cachedInputTokens, cacheWriteInputTokens, outputTokens, reasoningTokens } = row;

@@ -19,6 +19,7 @@ interface SubmitFlags {
   readonly settings?: string;
   readonly context?: string;
   readonly metadata?: string;
+  readonly tags?: string;
   readonly priority?: Priority;
   readonly delay?: number;
   readonly deadline?: number;
@@ -40,6 +41,7 @@ export function addSubmit(program: Command, context: CliContext, exit: (code: nu
     .option("--settings <json>", "the agent's settings for this run, a JSON object")
     .option("--context <json>", "the run's context, a JSON object")
     .option("--metadata <json>", "stored with the run, a JSON object")
+    .option("--tags <names>", "what its costs are added up by, with commas between")
     .addOption(new Option("--priority <priority>", "ahead of others, or behind them").choices(PRIORITIES))
     .option("--delay <ms>", "not before this many milliseconds", wholeNumber("--delay", 0))
     .option("--deadline <ms>", "expire after this many milliseconds", wholeNumber("--deadline", 1))
@@ -82,12 +84,13 @@ async function inputText({ io }: CliContext, input: string | undefined): Promise
 }
 
 async function submitOptions(flags: SubmitFlags): Promise<SubmitOptions> {
-  const { tenant, key, schema, settings, context, metadata, priority, delay, deadline, conversation } = flags;
+  const { tenant, key, schema, settings, context, metadata, tags, priority, delay, deadline, conversation } = flags;
   return {
     ...(tenant === undefined ? {} : { tenant }),
     ...(key === undefined ? {} : { idempotencyKey: key }),
     ...(schema === undefined && settings === undefined ? {} : { settings: await settingsOf(schema, settings) }),
     ...(context === undefined ? {} : { context: jsonObject("--context", context) }),
+    ...(tags === undefined ? {} : { tags: tags.split(",").map((tag) => tag.trim()) }),
     ...(metadata === undefined ? {} : { metadata: jsonObject("--metadata", metadata) }),
     ...(priority === undefined ? {} : { priority }),
     ...(delay === undefined ? {} : { delayMs: delay }),

@@ -3,7 +3,7 @@ import { addUsage, NO_USAGE, type GuardrailKind, type RunInfo } from "../../prot
 import { type Percentiles, percentilesOf } from "../percentiles.ts";
 import type { HopEnd, HopPart, RunFacts } from "./run-facts.ts";
 
-export const STATS_DIMENSIONS = ["day", "tenant", "agent", "version"] as const;
+export const STATS_DIMENSIONS = ["day", "tenant", "tag", "agent", "version"] as const;
 export type StatsDimension = (typeof STATS_DIMENSIONS)[number];
 
 export interface AgentStats {
@@ -59,8 +59,9 @@ export interface PathStats {
 }
 
 export interface StatsTables {
-  /** In the order of days, then with the most hops first, then by name. */
+  /** By tag, what a run did counts for each of its tags, and for the empty one where it has none. In the order of days, then with the most hops first, then by name. */
   readonly rows: readonly StatsRow[];
+  /** Each run once. */
   readonly total: AgentStats;
   readonly tools: readonly ToolStats[];
   readonly guardrails: readonly GuardrailStats[];
@@ -69,7 +70,7 @@ export interface StatsTables {
 }
 
 export interface StatsBook {
-  add(info: Pick<RunInfo, "tenant">, facts: RunFacts): void;
+  add(info: Pick<RunInfo, "tenant" | "tags">, facts: RunFacts): void;
   tables(): StatsTables;
 }
 
@@ -77,17 +78,22 @@ const MAX_PATH = 20;
 
 export function createStatsBook(by: readonly StatsDimension[]): StatsBook {
   const groups = new Map<string, { readonly names: Partial<Record<StatsDimension, string>>; readonly parts: HopPart[] }>();
+  const all: HopPart[] = [];
   const paths = new Map<string, { path: string[]; runs: number; completed: number }>();
   return {
-    add({ tenant }, { parts, path, end }) {
-      for (const part of parts) {
-        const { day, agent, version } = part;
-        const known = { day, tenant, agent, version };
-        const names = Object.fromEntries(by.map((name) => [name, known[name]]));
-        const key = JSON.stringify(Object.values(names));
-        const group = groups.get(key) ?? { names, parts: new Array<HopPart>() };
-        group.parts.push(part);
-        groups.set(key, group);
+    add({ tenant, tags = [] }, { parts, path, end }) {
+      all.push(...parts);
+      // A run of two tags counts for each of them.
+      for (const tag of by.includes("tag") && tags.length > 0 ? tags : [""]) {
+        for (const part of parts) {
+          const { day, agent, version } = part;
+          const known = { day, tenant, tag, agent, version };
+          const names = Object.fromEntries(by.map((name) => [name, known[name]]));
+          const key = JSON.stringify(Object.values(names));
+          const group = groups.get(key) ?? { names, parts: new Array<HopPart>() };
+          group.parts.push(part);
+          groups.set(key, group);
+        }
       }
       const shown = path.length > MAX_PATH ? [...path.slice(0, MAX_PATH), "…"] : [...path];
       const way = paths.get(JSON.stringify(shown)) ?? { path: shown, runs: 0, completed: 0 };
@@ -96,7 +102,6 @@ export function createStatsBook(by: readonly StatsDimension[]): StatsBook {
       paths.set(JSON.stringify(shown), way);
     },
     tables() {
-      const all = [...groups.values()].flatMap(({ parts }) => parts);
       const rows: StatsRow[] = [...groups]
         .toSorted(([a], [b]) => a.localeCompare(b))
         .map(([, { names, parts }]) => ({ ...names, ...statsOf(parts) }));

@@ -9,7 +9,7 @@ local SMALL_BYTES = 16384
 
 -- One JSON text, because a client needs five times as long to read the whole record as a list. What may be large stays out of it.
 local TOLD = { "runId", "wake", "attempts", "hop", "maxHops", "agent", "entryAgent", "tenant", "queue", "priority", "retries", "resamples",
-  "misplaced", "recentAgents", "turnsBefore", "deadlineAtMs", "journaled", "conversation", "itemsFrom", "origin", "root", "tools", "model", "hopBuild" }
+  "misplaced", "recentAgents", "turnsBefore", "deadlineAtMs", "journaled", "conversation", "itemsFrom", "origin", "root", "tools", "model", "hopBuild", "tags" }
 
 local function begun()
   local told = {}

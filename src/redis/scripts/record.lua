@@ -2,7 +2,8 @@
 -- KEYS 14 the journal of the fact's hop, 15 the totals of the day
 -- ARGV token, hop, key, value (JSON), counted (counters of the record, each with what is added to it),
 --      event (JSON, "" for none), closesIntent ("" for none), journalNetMs (how long past the deadline the journal may stay);
---      of a model call also: row (whose totals it adds to), otherRow (when there are maxRows rows), numbers (to add, by place), totalsMs (how long they stay)
+--      of a model call also: row (whose totals it adds to), untaggedRow (when there are maxTaggedRows rows, "" for a call without tags),
+--      otherRow (when there are maxRows rows), numbers (to add, by place), totalsMs (how long they stay)
 -- Returns {"gone"} | {"recorded", "1" when new, the stored value when not new, "1" when the token is current, stop reason or "", "1" when paused}
 -- Keeps I2, I4, I5 (a result closes its intent in the same step), I8 (nothing follows the final event), I12.
 -- As text: Lua would round large ones. %d is the fast way, and of 32 bits on a JavaScript server.
@@ -26,7 +27,11 @@ local function tally()
   if not numbers then
     local rows = redis.call("HLEN", totals)
     is_first = rows == 0
-    if rows >= tonumber(arg.maxRows) then
+    if arg.untaggedRow ~= "" and rows >= tonumber(arg.maxTaggedRows) then
+      row = arg.untaggedRow
+      numbers = redis.call("HGET", totals, row)
+    end
+    if not numbers and rows >= tonumber(arg.maxRows) then
       row = arg.otherRow
       numbers = redis.call("HGET", totals, row)
     end

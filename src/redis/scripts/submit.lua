@@ -3,7 +3,7 @@
 -- KEYS the run's; 14 (only with an idempotency key) idem; with an origin, which takes no idempotency key: 14 the journal of its hop, 15 its
 --      recordings, 16 the source's record
 -- ARGV agent, queue ("" when the registry must tell), tenant, priority, items, context, metadata, settings (JSON), idempotencyKey ("" for none),
---      inputHash, delayMs, deadlineMs, maxHops, idemTtlMs, tools and model ("" for live, and for the agents' own),
+--      inputHash, delayMs, deadlineMs, maxHops, idemTtlMs, tags (JSON, "" for none), tools and model ("" for live, and for the agents' own),
 --      conversation ("" for none), conversationKeys (JSON: names of its keys), maxWaiting; with an origin: origin (JSON), kind, source (run id), hop,
 --      root, hopBuild, entryAgent, turnsBefore, turns, conversationJson, journalNetMs, maxChildren, and for each seed
 --      "seed <journal | intent | decision | recording> <field>"
@@ -50,6 +50,7 @@ redis.call("HSET", key.run, "status", "queued", "hop", run.hop, "updatedAtMs", n
   "turnsBefore", seeded and arg.turnsBefore or "0", "queue", arg.queue, "priority", arg.priority, "maxHops", arg.maxHops,
   "lookDelayMs", LOOK_MS, "retries", "0", "resamples", "0", "v", "1", "runId", arg.runId, "createdAtMs", now_text,
   "entryAgent", seeded and arg.entryAgent or arg.agent, "metadata", arg.metadata, "context", arg.context, "settings", arg.settings)
+if arg.tags ~= "" then set("tags", arg.tags) end
 if arg.tools ~= "" then set("tools", arg.tools) end
 if arg.model ~= "" then set("model", arg.model) end
 if arg.idempotencyKey ~= "" then set("idempotencyKey", arg.idempotencyKey) end

@@ -21,7 +21,7 @@ test.each(["chat", "messages"])("the proxy is told whose call it is; tenants at 
   const tenants = Array.from({ length: 12 }, (_, index) => `tenant-${index}`);
   await Promise.all(
     tenants.map((tenant, index) =>
-      callers.run(caller({ tenant, agent: "Rückgabe, A", runId: `run-${index}`, attempt: 2 }), async () => {
+      callers.run(caller({ tenant, tags: [`project-${index}`], agent: "Rückgabe, A", runId: `run-${index}`, attempt: 2 }), async () => {
         const result = await runner.run(new Agent({ name: "a", model }), String(12 - index), { stream: true });
         await result.completed;
       }),
@@ -35,7 +35,7 @@ test.each(["chat", "messages"])("the proxy is told whose call it is; tenants at 
   expect(seen.toSorted(([a], [b]) => Number(String(a).slice(7)) - Number(String(b).slice(7)))).toEqual(
     tenants.map((tenant, index) => [
       tenant,
-      `tenant:${tenant},agent:R%C3%BCckgabe%2C%20A`,
+      `tenant:${tenant},agent:R%C3%BCckgabe%2C%20A,project-${index}`,
       { run_id: `run-${index}`, hop: 0, attempt: 2, agent: "Rückgabe, A", tenant },
     ]),
   );

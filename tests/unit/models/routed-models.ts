@@ -21,7 +21,15 @@ export async function setup(options: (url: string) => Partial<ModelProviderOptio
   return { fake, provider, ask, seen, [Symbol.asyncDispose]: () => fake.close() };
 }
 
-export const caller = (more: Partial<Caller>): Caller => ({ tenant: "default", agent: "a", runId: "r", hop: 0, attempt: 1, ...more });
+export const caller = (more: Partial<Caller>): Caller => ({
+  tenant: "default",
+  tags: [],
+  agent: "a",
+  runId: "r",
+  hop: 0,
+  attempt: 1,
+  ...more,
+});
 
 export const openai = (url: string, more: Record<string, string> = {}) => ({
   env: parseModelEnv({ OPENAI_API_KEY: "sk-fleet", OPENAI_BASE_URL: url, ...more }),

@@ -8,7 +8,7 @@ import { RECEIPT_KEY } from "../../../src/protocol/receipt.ts";
 import { latencyAt, latencyBucket } from "../../../src/protocol/totals.ts";
 import { testFleet } from "../../../src/testing/test-fleet.ts";
 import { dyingStore, once } from "../../support/dying-store.ts";
-import { pay, paying } from "../../support/paying.ts";
+import { failing, pay, paying } from "../../support/paying.ts";
 import { say } from "../../support/script.ts";
 
 /** A model whose every answer has a receipt. */
@@ -59,6 +59,40 @@ test("I11 a tenant's costs hold nobody else's", async () => {
   expect(rows.map(({ tenant }) => tenant)).toEqual(["acme"]);
   expect(total).toMatchObject({ calls: 2, costMicroUsd: 100 });
 });
+
+test("costs are told by tag: a call counts for each tag of its run, in the total once, and a retry keeps them", async () => {
+  const models = {
+    small: priced(new ScriptedModel([say("a"), say("b"), say("d")]), 100),
+    large: failing(new ScriptedModel([say("c")]), new Set([1])),
+  };
+  const fleet = testFleet(createFleet(twoAgents()), { models });
+  await fleet.complete("cheap", "1", { tags: ["nightly", "import", "nightly"] });
+  await fleet.complete("cheap", "2", { tags: ["import"] });
+  await fleet.complete("cheap", "3");
+  const failed = await fleet.submit("dear", "4", { tags: ["import"] });
+  await fleet.settle();
+  const retry = await failed.retry();
+  await fleet.settle();
+  expect(await retry.status()).toMatchObject({ status: "completed", tags: ["import"] });
+  const report = await fleet.costs({ by: ["tag"] });
+  expect(report.rows.map(({ tag, calls, costMicroUsd }) => [tag, calls, costMicroUsd])).toEqual([
+    ["import", 3, 200],
+    ["nightly", 1, 100],
+    ["", 1, 100],
+  ]);
+  expect(report.total).toMatchObject({ calls: 4, costMicroUsd: 300, unknownCostCalls: 1 });
+  expect(drawCosts(report, ["tag"]).join("\n")).toMatch(/^import .*\n^nightly .*\n^- .*\n^total +4 /m);
+  const { rows } = await fleet.stats({ by: ["tag", "agent"] });
+  expect(rows.map(({ tag, agent, turns }) => [tag, agent, turns])).toContainEqual(["import", "cheap", 2]);
+});
+
+test.each([[["a,b"]], [["tenant:acme"]], [[""]], [["*"]], [["x".repeat(65)]], [Array.from({ length: 9 }, (_, index) => `t${index}`)]])(
+  "tags %j are refused",
+  async (tags) => {
+    const fleet = testFleet(createFleet(twoAgents()), { models: {} });
+    await expect(fleet.submit("cheap", "1", { tags })).rejects.toMatchObject({ code: "INPUT_INVALID", at: expect.stringMatching(/^tags/) });
+  },
+);
 
 test("I4 a call that is replayed after a crash costs nothing again", async () => {
   const keys: string[] = [];
