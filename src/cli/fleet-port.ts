@@ -1,6 +1,8 @@
 /** What the command line needs of a fleet, so that it can be tested without one. */
 import type { PayloadCodec } from "../codec/payload-codec.ts";
+import type { AnyAgent } from "../agents/catalog.ts";
 import type { Models } from "../models/aliases.ts";
+import type { ResolveCredentials } from "../models/access.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { HeldReport } from "../workers/held-report.ts";
 import type { Env } from "./settings.ts";
@@ -27,7 +29,7 @@ export interface CliWorkerOptions {
 
 export interface CliFleet {
   /** For the doctor, which looks where the agents' models lead. */
-  readonly catalog?: ReadonlyMap<string, { readonly agent: { readonly model: unknown } }>;
-  readonly options?: { readonly models?: Models };
+  readonly catalog?: ReadonlyMap<string, { readonly agent: AnyAgent }>;
+  readonly options?: { readonly models?: Models; readonly credentials?: ResolveCredentials };
   worker(options: CliWorkerOptions): Promise<CliWorker>;
 }

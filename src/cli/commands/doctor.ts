@@ -22,15 +22,21 @@ export interface Finding {
   readonly code?: ErrorCode;
 }
 
+interface DoctorFlags {
+  readonly fleet?: string;
+  readonly tenant?: string;
+}
+
 export function addDoctor(program: Command, context: CliContext, exit: (code: number) => void): void {
   program
     .command("doctor")
     .description("check Node, Redis, keys, the fleet file, live workers and where models lead")
     .option("--fleet <file>", "the file that exports `fleet`")
+    .option("--tenant <tenant>", "look at the keys that this tenant's calls are made with")
     .option("--json", "print one JSON object per check")
-    .action(async (flags: { readonly fleet?: string; readonly json?: true }) => {
+    .action(async (flags: DoctorFlags & { readonly json?: true }) => {
       const found: Finding[] = [];
-      for await (const finding of examine(context, flags.fleet)) found.push(finding);
+      for await (const finding of examine(context, flags)) found.push(finding);
       if (flags.json === true) for (const finding of found) context.io.out(JSON.stringify(finding));
       else for (const line of drawFindings(found)) context.io.out(line);
       exit(exitOf(found));
@@ -55,7 +61,7 @@ export function exitOf(found: readonly Finding[]): number {
   return bad.length > 0 ? EXIT.failed.code : EXIT.ok.code;
 }
 
-async function* examine(context: CliContext, fleetFlag: string | undefined): AsyncGenerator<Finding> {
+async function* examine(context: CliContext, { fleet: fleetFlag, tenant }: DoctorFlags): AsyncGenerator<Finding> {
   yield { check: "node", state: "ok", text: process.versions.node };
   const environment = await attempt("environment", async () => keyFindings(context));
   yield* environment;
@@ -69,7 +75,7 @@ async function* examine(context: CliContext, fleetFlag: string | undefined): Asy
     fleet = await loadFleetFile(file);
     return [{ check: "fleet file", state: "ok", text: file }];
   });
-  if (environment.every(({ state }) => state !== "bad")) yield* await attempt("models", async () => routeFindings(context, fleet));
+  if (environment.every(({ state }) => state !== "bad")) yield* await attempt("models", async () => routeFindings(context, fleet, tenant));
 }
 
 function keyFindings(context: CliContext): Finding[] {
