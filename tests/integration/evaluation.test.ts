@@ -1,11 +1,16 @@
 /** Promise: an evaluation from the command line passes or fails by its score, and is resumed without paying again. */
-import { readFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
+import { Agent } from "@openai/agents";
 import { expect, inject, onTestFinished, test } from "vitest";
+import { runCli } from "../../src/cli/program.ts";
+import { type Clock, systemClock } from "../../src/clock.ts";
 import { startFakeProvider } from "../../src/testing/fake-provider.ts";
+import { setupInProcess } from "../support/in-process-fleet.ts";
 import { newPrefix } from "../support/redis-store.ts";
 import { commandLine, emptyFolder, refusalOf } from "../unit/cli/cli-process.ts";
+import { fakeContext } from "../unit/cli/fake-context.ts";
 
 const GRADER = fileURLToPath(new URL("../../examples/evaluation/grade.ts", import.meta.url));
 
@@ -47,4 +52,28 @@ test("an evaluation that is stopped says how to go on; one that fails below its 
 
   const priced = await run(["costs", "--by", "agent", "--json"]);
   expect(JSON.parse(priced.out)).toMatchObject({ total: { calls: 2, unknownCostCalls: 2 } });
+});
+
+test("an evaluation whose agent has no live worker is given up, with what it waited for", { tags: ["redis"] }, async () => {
+  await using bundle = await setupInProcess(() => ({ text: "1999" }));
+  const worker = await bundle.fleet({ a: new Agent({ name: "a", model: "m" }) }).worker(bundle.workerOptions);
+  await worker.close();
+  let leaptMs = 0;
+  // A clock whose sleepers wake at once, later.
+  const clock: Clock = {
+    nowMs: () => systemClock.nowMs() + leaptMs,
+    sleep: async (ms, signal) => {
+      leaptMs += ms;
+      await systemClock.sleep(1, signal);
+    },
+  };
+  const cwd = emptyFolder();
+  await writeFile(path.join(cwd, "cases.jsonl"), '{"input":"how much?","expected":"1999"}\n');
+  const context = { ...fakeContext({ env: { REDIS_URL: bundle.redisUrl, FLOTILLA_PREFIX: bundle.prefix }, cwd }), clock };
+  expect(await runCli(["eval", "cases.jsonl", "--agent", "a", "--grader", "exact", "--json"], context)).toBe(1);
+  expect(context.stdout).toEqual([]);
+  expect(context.stderr).toContainEqual(expect.stringMatching(/^No live worker has a: waiting 30 s/));
+  expect(JSON.parse(context.stderr.at(-1) ?? "")).toMatchObject({
+    error: { code: "WORKERS_GONE", remedy: expect.stringContaining("--id") },
+  });
 });
