@@ -7,6 +7,7 @@ export function drawSummary({ sides, comparison }: Summary): string[] {
   const row = (name: string, cell: (side: SideSummary) => string): string[] => [name, ...sides.map(cell)];
   const lines = table([
     row("", ({ agent, model }) => oneLine(model === undefined ? agent : `${agent}@${model}`, 48)),
+    row("version", ({ versions }) => oneLine(versions.join(", "), 48) || "-"),
     row("score", ({ score }) => (score === undefined ? "none" : score.toFixed(3))),
     row("graded", ({ graded }) => plural(graded, "line")),
     row("completed", ({ completed, runs }) => `${completed} of ${plural(runs, "run")}`),

@@ -5,7 +5,8 @@ import path from "node:path";
 import { pathToFileURL } from "node:url";
 import { type Command, Option } from "commander";
 import type { Producer } from "../../producer.ts";
-import { LINE_EXAMPLE, parseDataset } from "../../producers/evaluation/dataset.ts";
+import { type Baseline, parseBaseline } from "../../producers/evaluation/baseline.ts";
+import { type EvalLine, LINE_EXAMPLE, parseDataset } from "../../producers/evaluation/dataset.ts";
 import { type EvalPlan, evaluate, type Side } from "../../producers/evaluation/evaluate.ts";
 import { NO_WORKER_AFTER_MS, watchWorkers } from "../../producers/evaluation/live-workers.ts";
 import { exactGrader, functionGrader, type Grader, judgeGrader, schemaGrader } from "../../producers/evaluation/graders.ts";
@@ -15,6 +16,7 @@ import { withProducer } from "../connect.ts";
 import { type CliContext, untilStopped } from "../context.ts";
 import { drawSummary } from "../eval-view.ts";
 import { EXIT } from "../exit-codes.ts";
+import { plural } from "../io.ts";
 import { numberFrom, wholeNumber } from "../options.ts";
 import { readTextFile } from "../text-file.ts";
 import { readSchema } from "./submit.ts";
@@ -24,6 +26,7 @@ interface EvalFlags {
   readonly grader: string;
   readonly model?: string;
   readonly versus?: string;
+  readonly baseline?: string;
   readonly schema?: string;
   readonly judge: string;
   readonly tools: "deny" | "live";
@@ -46,6 +49,7 @@ export function addEval(program: Command, context: CliContext, exit: (code: numb
     .requiredOption("--grader <grader>", "exact, schema, model, or a file whose default export grades")
     .option("--model <model>", "in place of the agents' own models")
     .option("--versus <side>", "side by side with another agent, with @model, or with agent@model")
+    .option("--baseline <file>", "side by side with the results of an earlier evaluation, such as another version's")
     .option("--schema <file>", "the JSON schema of grader schema")
     .option("--judge <agent>", "the agent of grader model; answers with { score, why }", "judge")
     .addOption(new Option("--tools <mode>", "whether tools run").choices(["deny", "live"]).default("deny"))
@@ -65,6 +69,7 @@ const DATASET_PLACE = { at: "<dataset>", remedy: `name a file of lines such as $
 async function runEval(context: CliContext, dataset: string, flags: EvalFlags): Promise<number> {
   const lines = parseDataset(await readTextFile(path.resolve(context.cwd, dataset), "dataset", DATASET_PLACE), dataset);
   const sides = sidesOf(flags);
+  const baseline = await baselineOf(context, flags, lines);
   const id = flags.id ?? randomUUID().slice(0, 8);
   const out = path.resolve(context.cwd, flags.out ?? `eval-${id}.jsonl`);
   return withProducer(context, async (producer) => {
@@ -76,7 +81,7 @@ async function runEval(context: CliContext, dataset: string, flags: EvalFlags): 
     const { stopped, summary } = await whileWorked(context, producer, agents, (signal) => {
       // Said where Ctrl-C is heard already.
       context.io.say(`evaluation ${id}; resume it with --id ${id}`);
-      return writeResults(producer, { ...plan, signal }, out).catch((error: unknown) => {
+      return writeResults(producer, { ...plan, signal }, { out, baseline }).catch((error: unknown) => {
         throw resumable(error, id);
       });
     });
@@ -84,8 +89,20 @@ async function runEval(context: CliContext, dataset: string, flags: EvalFlags): 
     else for (const line of drawSummary(summary)) context.io.out(line);
     if (stopped !== "done") context.io.say(`Stopped before the end: ${WORDS[stopped]}.`);
     context.io.say(`results: ${out}`);
-    return exitOf(summary, lines.length, stopped === "done", flags.minScore);
+    // An earlier evaluation need not be whole.
+    return exitOf({ sides: summary.sides.slice(0, sides.length) }, lines.length, stopped === "done", flags.minScore);
   });
+}
+
+/** @throws FleetError USAGE, INPUT_INVALID */
+async function baselineOf(context: CliContext, { baseline: file, versus }: EvalFlags, lines: readonly EvalLine[]) {
+  if (file === undefined) return undefined;
+  const place = { at: "--baseline", remedy: "--baseline eval-1a2b3c4d.jsonl, a results file of an earlier evaluation" };
+  if (versus !== undefined) throw new FleetError("USAGE", "Expected either --baseline or --versus; got both.", place);
+  const baseline = parseBaseline(await readTextFile(path.resolve(context.cwd, file), "results file", place), file, lines);
+  if (baseline.strangers > 0)
+    context.io.say(`${plural(baseline.strangers, "result")} of ${file} are of lines that the dataset does not have.`);
+  return baseline;
 }
 
 /** Ends what nobody works on, and says so before it does. */
@@ -121,9 +138,14 @@ function resumable(error: unknown, id: string): unknown {
   });
 }
 
-async function writeResults(producer: Producer, plan: EvalPlan, file: string) {
+async function writeResults(
+  producer: Producer,
+  plan: EvalPlan,
+  { out: file, baseline }: { readonly out: string; readonly baseline: Baseline | undefined },
+) {
   await using out = await open(file, "w");
-  const tally = createTally(plan.sides);
+  const tally = createTally([...plan.sides, ...(baseline === undefined ? [] : [baseline.side])]);
+  for (const result of baseline?.results ?? []) tally.add(result);
   const results = evaluate(producer, plan);
   for (;;) {
     const next = await results.next();

@@ -1,7 +1,9 @@
 /** The lines of a dataset: what is asked, and what is expected of the answer. */
+import { createHash } from "node:crypto";
 import { z } from "zod";
 import { FleetError } from "../../protocol/errors.ts";
 import { jsonSchema } from "../../protocol/json.ts";
+import { canonicalJson } from "../submission.ts";
 
 const lineSchema = z.strictObject({
   /** As for a submit. */
@@ -14,6 +16,8 @@ const lineSchema = z.strictObject({
 export type EvalLine = z.infer<typeof lineSchema> & {
   /** From 1, as an editor counts. */
   readonly line: number;
+  /** Of what it says: the same in every file and at every place. */
+  readonly hash: string;
 };
 
 const MAX_LINES = 10_000;
@@ -30,7 +34,7 @@ export function parseDataset(text: string, name: string): EvalLine[] {
 
 function parseLine(json: string, name: string, line: number): EvalLine {
   const parsed = lineSchema.safeParse(jsonOf(json));
-  if (parsed.success) return { ...parsed.data, line };
+  if (parsed.success) return { ...parsed.data, line, hash: hashOf(parsed.data) };
   const [issue] = parsed.error.issues;
   const field = issue?.path.map(String).join(".") || "line";
   throw new FleetError("INPUT_INVALID", `Expected a valid ${field}: ${issue?.message ?? "not valid"}.`, {
@@ -38,6 +42,13 @@ function parseLine(json: string, name: string, line: number): EvalLine {
     remedy: `${LINE_EXAMPLE}; the last two may be left out`,
   });
 }
+
+// It was JSON a moment ago.
+const hashOf = (line: z.infer<typeof lineSchema>): string =>
+  createHash("sha256")
+    .update(canonicalJson(jsonSchema.parse(line)))
+    .digest("hex")
+    .slice(0, 16);
 
 /** What is no JSON is left as the text that it is, which is no line either. */
 function jsonOf(json: string): unknown {

@@ -31,7 +31,11 @@ export interface EvalPlan {
 
 export interface EvalResult extends Side {
   readonly line: number;
+  /** By which a later evaluation knows the line, wherever it stands then. */
+  readonly lineHash: string;
   readonly runId?: string;
+  /** Of the agent that answered. */
+  readonly version?: string;
   /** `not-run`: the submit was refused; `why` says how. */
   readonly status: RunResult["status"] | "not-run";
   readonly output?: unknown;
@@ -91,7 +95,7 @@ async function* pooled<T>(tasks: Iterable<() => Promise<T>>, limit: number): Asy
 }
 
 async function answer(producer: EvalProducer, plan: EvalPlan, line: EvalLine, side: Side): Promise<EvalResult> {
-  const base = { line: line.line, ...side };
+  const base = { line: line.line, lineHash: line.hash, ...side };
   const key = `eval:${plan.id}:${side.side}:${line.line}`;
   const shared: SubmitOptions = {
     idempotencyKey: key,
@@ -109,12 +113,13 @@ async function answer(producer: EvalProducer, plan: EvalPlan, line: EvalLine, si
   } catch (error) {
     return { ...base, status: "not-run", why: refusal(error), ...costOf([]) };
   }
-  const { startedAtMs, finishedAtMs, turns } = await run.status();
+  const { startedAtMs, finishedAtMs, turns, build } = await run.status();
   const ran = {
     ...base,
     runId: run.id,
     status: result.status,
     turns,
+    ...(build === undefined ? {} : { version: build.version }),
     ...(startedAtMs === undefined || finishedAtMs === undefined ? {} : { latencyMs: finishedAtMs - startedAtMs }),
   };
   if (result.status !== "completed") {

@@ -3,6 +3,8 @@ import { percentilesOf } from "../percentiles.ts";
 import type { EvalResult, Side } from "./evaluate.ts";
 
 export interface SideSummary extends Side {
+  /** Of the agents that answered, in the order in which they were met. */
+  readonly versions: readonly string[];
   /** Lines that ran. */
   readonly runs: number;
   readonly completed: number;
@@ -41,25 +43,28 @@ export function createTally(sides: readonly Side[]): Tally {
     knownMicroUsd: 0,
     unknownCostCalls: 0,
     scores: new Map<number, number>(),
+    versions: new Set<string>(),
     latenciesMs: [] as number[],
   }));
   return {
-    add({ side, line, status, score, knownMicroUsd, unknownCostCalls, latencyMs }) {
+    add({ side, line, version, status, score, knownMicroUsd, unknownCostCalls, latencyMs }) {
       const book = books.find((candidate) => candidate.side.side === side);
       if (book === undefined) return;
       if (status !== "not-run") book.runs += 1;
       if (status === "completed") book.completed += 1;
+      if (version !== undefined) book.versions.add(version);
       if (score !== undefined) book.scores.set(line, score);
       if (latencyMs !== undefined) book.latenciesMs.push(latencyMs);
       book.knownMicroUsd += knownMicroUsd;
       book.unknownCostCalls += unknownCostCalls;
     },
     summary() {
-      const summaries = books.map(({ side, scores, latenciesMs, ...counts }) => {
+      const summaries = books.map(({ side, scores, versions, latenciesMs, ...counts }) => {
         const latency = percentilesOf(latenciesMs);
         return {
           ...side,
           ...counts,
+          versions: [...versions],
           graded: scores.size,
           ...(scores.size === 0 ? {} : { score: [...scores.values()].reduce((sum, score) => sum + score, 0) / scores.size }),
           ...(latency === undefined ? {} : { latencyP50Ms: latency.p50Ms, latencyP95Ms: latency.p95Ms }),

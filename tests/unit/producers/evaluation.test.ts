@@ -6,6 +6,7 @@ import { z } from "zod";
 import { exitOf, sidesOf } from "../../../src/cli/commands/eval.ts";
 import { drawSummary } from "../../../src/cli/eval-view.ts";
 import { createFleet } from "../../../src/index.ts";
+import { parseBaseline } from "../../../src/producers/evaluation/baseline.ts";
 import { parseDataset } from "../../../src/producers/evaluation/dataset.ts";
 import { type EvalPlan, type EvalResult, evaluate } from "../../../src/producers/evaluation/evaluate.ts";
 import { type EvalProducer, exactGrader, functionGrader, judgeGrader, schemaGrader } from "../../../src/producers/evaluation/graders.ts";
@@ -116,7 +117,7 @@ test("two sides answer the same lines, each with its own model", async () => {
     ],
     comparison: { aBetter: 1, bBetter: 0, equal: 1 },
   });
-  expect(drawSummary(summary).join("\n")).toMatch(/^ +a +a@other\nscore +1\.000 +0\.500\n/);
+  expect(drawSummary(summary).join("\n")).toMatch(/^ +a +a@other\nversion +0 +0\nscore +1\.000 +0\.500\n/);
   expect(drawSummary(summary).join("\n")).toContain("2 calls of unknown cost");
 });
 
@@ -171,7 +172,7 @@ test("a line that cannot be read is named, and a dataset without lines is refuse
 });
 
 test("an evaluation passes only whole and above its score", () => {
-  const side = { side: "a", agent: "a", runs: 2, completed: 2, graded: 2, knownMicroUsd: 0, unknownCostCalls: 0 } as const;
+  const side = { side: "a", agent: "a", versions: [], runs: 2, completed: 2, graded: 2, knownMicroUsd: 0, unknownCostCalls: 0 } as const;
   expect(exitOf({ sides: [{ ...side, score: 0.9 }] }, 2, true, 0.9)).toBe(0);
   expect(exitOf({ sides: [{ ...side, score: 0.89 }] }, 2, true, 0.9)).toBe(1);
   expect(exitOf({ sides: [{ ...side, score: 1, graded: 1 }] }, 2, true, 0.9)).toBe(3);
@@ -186,4 +187,43 @@ test("a side is an agent, a model, or both", () => {
   ]);
   expect(sidesOf({ agent: "a", versus: "b@p/m@2" })[1]).toMatchObject({ agent: "b", model: "p/m@2" });
   expect(() => sidesOf({ agent: "a", versus: "a" })).toThrow(expect.objectContaining({ code: "USAGE" }));
+});
+
+test("two versions are compared by the results of the first, whatever the order of the lines now", async () => {
+  const answering = async (version: string, answers: string[], id: string, given = lines) => {
+    const agents = { a: { agent: new Agent({ name: "a", model: "m" }), version } };
+    const fleet = testFleet(createFleet({ agents }), { models: { m: new ScriptedModel(answers.map(say)) } });
+    return (await run(fleet, plan({ id, lines: given }))).results;
+  };
+  const before = await answering("v1", ["1", "wrong"], "e1");
+  const moved = parseDataset(
+    '{"input":"three","expected":"3"}\n{"expected":"2","input":"two"}\n{"input":"one","expected":"1"}\n{"input":"two","expected":"2"}',
+    "d.jsonl",
+  );
+  const now = await answering("v2", ["3", "2", "wrong", "2"], "e2", moved);
+  const file = `${before.map((result) => JSON.stringify(result)).join("\n")}\n`;
+  const baseline = parseBaseline(file, "eval-e1.jsonl", moved);
+  expect(baseline).toMatchObject({ side: { side: "b", agent: "a" }, strangers: 0 });
+  const tally = createTally([...plan().sides, baseline.side]);
+  for (const result of [...baseline.results, ...now]) tally.add(result);
+  const summary = tally.summary();
+  expect(summary).toMatchObject({
+    sides: [
+      { side: "a", versions: ["v2"], graded: 4, score: 0.75 },
+      { side: "b", versions: ["v1"], graded: 2, score: 0.5 },
+    ],
+    // "two" stands in the dataset twice now, and is compared once.
+    comparison: { aBetter: 1, bBetter: 1, equal: 0 },
+  });
+  expect(drawSummary(summary).join("\n")).toMatch(/^version +v2 +v1$/m);
+});
+
+test("results of lines that have changed since are not compared, and a file that holds none is refused", async () => {
+  const { results } = await run(testFleet(oneAgent(), { models: { m: new ScriptedModel([say("1"), say("2")]) } }), plan());
+  const file = results.map((result) => JSON.stringify(result)).join("\n");
+  const changed = parseDataset('{"input":"one","expected":"uno"}\n{"input":"two","expected":"2"}', "d.jsonl");
+  expect(parseBaseline(file, "b", changed)).toMatchObject({ strangers: 1, results: [{ line: 2, side: "b", score: 1 }] });
+  expect(() => parseBaseline("\n", "b", lines)).toThrow(expect.objectContaining({ code: "INPUT_INVALID", at: "--baseline" }));
+  expect(() => parseBaseline(`${file}\n{"side":"a"}`, "b", lines)).toThrow(expect.objectContaining({ code: "INPUT_INVALID", at: "b:3" }));
+  expect(() => parseBaseline("nonsense", "b", lines)).toThrow(expect.objectContaining({ code: "INPUT_INVALID", at: "b:1" }));
 });
