@@ -27,7 +27,7 @@ const envSchema = z.object({
         return payloadCodec(parsePayloadKeys(text));
       } catch (error) {
         if (!isFleetError(error)) throw error;
-        context.addIssue({ code: "custom", message: `${error.at ?? "keys"}: ${error.message}` });
+        context.addIssue({ code: "custom", message: error.message.replace(/\.$/, "") });
         return z.NEVER;
       }
     })

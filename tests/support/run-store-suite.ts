@@ -2,6 +2,7 @@
 import { describe, onTestFinished } from "vitest";
 import { approvalSuite } from "./run-store-suite-approvals.ts";
 import { attemptsSuite } from "./run-store-suite-attempts.ts";
+import { conversationChangesSuite } from "./run-store-suite-conversation-changes.ts";
 import { conversationsSuite } from "./run-store-suite-conversations.ts";
 import { outcomesSuite } from "./run-store-suite-outcomes.ts";
 import { pausesSuite } from "./run-store-suite-pauses.ts";
@@ -24,6 +25,7 @@ export function runStoreSuite(name: string, open: OpenStore): void {
     upkeepSuite(setup);
     removalSuite(setup);
     conversationsSuite(setup);
+    conversationChangesSuite(setup);
     pausesSuite(setup);
     sourcesSuite(setup);
     totalsSuite(setup);

@@ -33,6 +33,7 @@ describe("FLOTILLA_PAYLOAD_KEYS", () => {
       })();
       expect(refusal).toMatchObject({ code: "INPUT_INVALID", at: "FLOTILLA_PAYLOAD_KEYS" });
       for (const key of [k1, k2]) expect(String(refusal)).not.toContain(key.slice(4));
+      expect(String(refusal)).toMatch(/[^.]\.$/);
     },
   );
 });
