@@ -2,7 +2,7 @@
  * What one finished call looks like in the journal; its keys stand in `src/protocol/journal.ts`, but for `r:<frame>:<n>:<m>`, the m-th answer to
  * call n that was rejected. Call ids are rewritten and journaled with the answer, so a tool's key is as stable as the journal itself.
  */
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import { crc32 } from "node:zlib";
 import { type ModelRequest, type ModelResponse, Usage } from "@openai/agents";
 import { z } from "zod";
@@ -160,7 +160,7 @@ export function fingerprintOf(modelName: string, request: ModelRequest): string 
   );
 }
 
-export const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex").slice(0, 32);
+export const sha256 = (text: string): string => hash("sha256", text).slice(0, 32);
 
 /** JSON with sorted keys, without functions and undefined. Written out and without lists between: it runs over each request's whole history. */
 export function canonicalJson(value: unknown): string {

@@ -31,8 +31,10 @@ export const withReceipt = (usage: Usage, receipt: CallReceipt | undefined): Usa
 });
 
 /** Undefined for a model that is none of the fleet's routes, such as an SDK model that the user gave. */
-export const receiptOf = (response: Pick<ModelResponse, "providerData">): CallReceipt | undefined =>
-  callReceiptSchema.safeParse(response.providerData?.[RECEIPT_KEY]).data;
+export function receiptOf({ providerData }: Pick<ModelResponse, "providerData">): CallReceipt | undefined {
+  const receipt: unknown = providerData?.[RECEIPT_KEY];
+  return receipt === undefined ? undefined : callReceiptSchema.safeParse(receipt).data;
+}
 
 /** Providers are not to be trusted with numbers: what is none counts as 0. */
 const count = (value: number | undefined): number => (value !== undefined && Number.isFinite(value) && value > 0 ? Math.round(value) : 0);
