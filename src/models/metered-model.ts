@@ -1,6 +1,6 @@
 /**
  * One call of a model, with its receipt: under which id, and what it cost. The cost is taken from where it is known best: what the proxy says
- * with the answer, what it says at the end of a stream, the fleet's own prices; else it is unknown.
+ * with the answer, what it says at the end of a stream, the fleet's own prices, the provider's public list; else it is unknown.
  */
 import type { Model, ModelRequest, ModelResponse, StreamEvent } from "@openai/agents";
 import { LIMITS } from "../protocol/limits.ts";
@@ -8,7 +8,8 @@ import { type CallReceipt, RECEIPT_KEY } from "../protocol/receipt.ts";
 import type { Caller } from "./attribution.ts";
 import { type CallRecord, inCall } from "./call-record.ts";
 import { field, isObject, numberField } from "./duck.ts";
-import { costOf, type ModelPrice, toMicroUsd } from "./prices.ts";
+import { isPlainCall, type ListPrice } from "./list-prices.ts";
+import { costOf, type ModelPrice, type TokenCounts, toMicroUsd } from "./prices.ts";
 import type { Route } from "./routes.ts";
 import { toSendable } from "./sendable.ts";
 
@@ -16,10 +17,13 @@ export interface Meter {
   readonly route: Route;
   readonly caller: Caller | undefined;
   readonly price: ModelPrice | undefined;
+  /** Asked where the fleet has no price of its own. */
+  readonly listPrice: ListPrice | undefined;
 }
 
 /** What a whole response and the end of a stream have in common. */
 interface Answer {
+  readonly output: readonly { readonly type?: string | undefined }[];
   readonly providerData?: Record<string, unknown> | undefined;
   readonly rawUsage?: Record<string, unknown> | undefined;
   readonly usage: Pick<ModelResponse["usage"], "inputTokens" | "outputTokens">;
@@ -68,27 +72,35 @@ function withReceipt<A extends Answer>(answer: A, request: ModelRequest, meter: 
   return {
     ...rest,
     ...(request.modelSettings.preserveRawUsage === true && rawUsage !== undefined ? { rawUsage } : {}),
-    providerData: { ...providerData, [RECEIPT_KEY]: toReceipt(answer, meter, record) },
+    providerData: { ...providerData, [RECEIPT_KEY]: toReceipt(answer, request, meter, record) },
   };
 }
 
-function toReceipt({ usage, rawUsage }: Answer, { route, price }: Meter, { headers }: CallRecord): CallReceipt {
+function toReceipt(answer: Answer, request: ModelRequest, meter: Meter, { headers }: CallRecord): CallReceipt {
+  const { usage, rawUsage } = answer;
+  const { provider } = meter.route;
   const callId = CALL_ID_HEADERS.map((name) => headers?.get(name)).find((id) => id !== null && id !== undefined);
   const cacheWrites = cacheWritesOf(rawUsage);
   const shared = {
-    provider: route.provider,
+    provider,
     ...(callId === undefined || callId === null ? {} : { callId: callId.slice(0, LIMITS.callIdChars) }),
     ...(cacheWrites === undefined ? {} : { cacheWriteInputTokens: cacheWrites }),
   };
-  const told = route.provider === "litellm" ? toldCost(headers, rawUsage) : undefined;
+  const told = provider === "litellm" ? toldCost(headers, rawUsage) : undefined;
   if (told !== undefined) return { ...shared, costSource: "proxy", costMicroUsd: told };
-  const reckoned = costOf(price, {
+  const reckoned = reckon(answer, request, meter, {
     inputTokens: usage.inputTokens,
     outputTokens: usage.outputTokens,
     cachedInputTokens: cacheReadsOf(rawUsage),
     cacheWriteInputTokens: cacheWrites ?? 0,
   });
-  return reckoned === undefined ? { ...shared, costSource: "unknown" } : { ...shared, costSource: "prices", costMicroUsd: reckoned };
+  if (reckoned === undefined) return { ...shared, costSource: "unknown" };
+  return { ...shared, costSource: meter.price === undefined ? "list" : "prices", costMicroUsd: reckoned };
+}
+
+function reckon(answer: Answer, request: ModelRequest, { price, listPrice }: Meter, tokens: TokenCounts): number | undefined {
+  if (price !== undefined) return costOf(price, tokens);
+  return isPlainCall(request, answer) ? listPrice?.(tokens, answer.rawUsage) : undefined;
 }
 
 const CALL_ID_HEADERS = ["x-litellm-call-id", "x-request-id", "request-id"];

@@ -11,6 +11,7 @@ import type { Caller } from "./attribution.ts";
 import { createClients } from "./clients.ts";
 import type { ModelEnv } from "./env.ts";
 import { meteredResponse, meteredStream, type Meter } from "./metered-model.ts";
+import { listPriceOf } from "./list-prices.ts";
 import { checkPrices, type PriceTable } from "./prices.ts";
 import { resolveRoute, type Route, type RouteSettings } from "./routes.ts";
 
@@ -18,7 +19,7 @@ export interface ModelProviderOptions {
   readonly models?: Models;
   /** A tenant's own key and endpoint, asked for before each call. Without an answer the fleet's own key is used. */
   readonly credentials?: ResolveCredentials;
-  /** What calls cost where no proxy says so. */
+  /** What calls cost where no proxy says so. Default: the provider's public price list, where it names the model exactly. */
   readonly prices?: PriceTable;
   /** Whose call it is; read when the call is made. Default: the default tenant's. */
   readonly currentCaller?: () => Caller | undefined;
@@ -57,7 +58,9 @@ export function createModelProvider(options: ModelProviderOptions): FleetModelPr
     return routedModel(route, async () => {
       const caller = currentCaller();
       const given = await credentials?.({ tenant: caller?.tenant ?? DEFAULT_TENANT, provider: route.provider });
-      return { model: await clients.modelOf(route, pickAccess(route, given)), meter: { route, caller, price } };
+      const access = pickAccess(route, given);
+      const listPrice = price === undefined ? await listPriceOf(route.name, access.baseURL) : undefined;
+      return { model: await clients.modelOf(route, access), meter: { route, caller, price, listPrice } };
     });
   };
 

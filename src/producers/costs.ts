@@ -18,7 +18,7 @@ export interface Costs {
   readonly reasoningTokens: number;
   /** What the calls cost whose cost is known; absent where none is. In millionths of a US dollar. */
   readonly costMicroUsd?: number;
-  /** The same by where it is known from: a proxy told it, or it was reckoned from the fleet's price table. */
+  /** The same by where it is known from: a proxy told it, or it was reckoned from the fleet's prices or the provider's public list. */
   readonly costBySource: { readonly proxyMicroUsd: number; readonly pricesMicroUsd: number };
   /** Calls whose cost nobody knows. */
   readonly unknownCostCalls: number;

@@ -6,8 +6,11 @@ export const callReceiptSchema = z.object({
   provider: z.string(),
   /** The provider's or proxy's own id of the call: what its logs and its support know it by. */
   callId: z.string().max(LIMITS.callIdChars).optional(),
-  /** `proxy`: told by the proxy with the answer. `prices`: reckoned from the fleet's price table. An unknown cost is unknown, never zero. */
-  costSource: z.enum(["proxy", "prices", "unknown"]),
+  /**
+   * `proxy`: told by the proxy with the answer. `prices`: reckoned from the fleet's price table. `list`: from the provider's public price list.
+   * An unknown cost is unknown, never zero.
+   */
+  costSource: z.enum(["proxy", "prices", "list", "unknown"]),
   costMicroUsd: z.int().min(0).optional(),
   /** Input that was written to the prompt cache, where the provider tells. */
   cacheWriteInputTokens: z.int().min(0).optional(),

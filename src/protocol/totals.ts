@@ -96,7 +96,7 @@ export function tallyOfCall(usage: Usage, receipt: CallReceipt | undefined, dura
     outputTokens: usage.outputTokens,
     reasoningTokens: usage.reasoningTokens,
     proxyMicroUsd: cost("proxy"),
-    pricesMicroUsd: cost("prices"),
+    pricesMicroUsd: cost("prices") + cost("list"),
   };
   const bucket = latencyBucket(durationMs);
   return [...NUMBERS.map((name) => numbers[name]), ...Array.from({ length: bucket + 1 }, (_, at) => (at === bucket ? 1 : 0))];
