@@ -19,7 +19,8 @@ const schema = {
 const response_format = { type: "json_schema", json_schema: { name: "answer", strict: true, schema } };
 
 describe("chat completions through a real proxy", { tags: ["litellm", "processes", "slow"] }, () => {
-  const bench = useProxyBench();
+  // Longer than a test: what ends a call here is not its time limit.
+  const bench = useProxyBench({ settings: { request_timeout: 600 } });
 
   const ask = (body: Readonly<Record<string, unknown>>, headers: Readonly<Record<string, string>> = {}): Promise<ProxyReply> =>
     bench().post("/v1/chat/completions", { model: SONNET, messages, ...body }, headers);

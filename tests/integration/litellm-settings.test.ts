@@ -7,7 +7,8 @@ const GATEWAY = "/gateway/claude/messages";
 
 describe("a proxy with other settings", { tags: ["litellm", "processes", "slow"] }, () => {
   const bench = useProxyBench({
-    settings: { drop_params: false, modify_params: false },
+    // A time limit longer than a test: it is not what ends a call here.
+    settings: { drop_params: false, modify_params: false, request_timeout: 600 },
     general: { cancel_on_disconnect: true },
     env: { LITELLM_ANTHROPIC_DISABLE_URL_SUFFIX: "true", DEFAULT_ANTHROPIC_CHAT_MAX_TOKENS: "2048" },
     models: ({ origin }) => {

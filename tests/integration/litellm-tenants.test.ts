@@ -40,16 +40,18 @@ async function untilSuspended(run: { events(): AsyncIterable<{ readonly type: st
 
 describe("tenants behind a real proxy", { tags: ["litellm", "redis", "processes", "slow"] }, () => {
   const bench = useProxyBench({
-    general: { custom_auth: "litellm-keys.authenticate", custom_auth_run_common_checks: true },
+    // Longer than a test: what ends a call here is not its time limit.
+    settings: { request_timeout: 600 },
+    general: { custom_auth: "litellm-keys.authenticate", custom_auth_run_common_checks: true, cancel_on_disconnect: true },
     files: ["litellm-keys.py"],
   });
 
-  async function open(api: string) {
+  async function open(api: string, stream = true) {
     const local = await setupInProcess(() => ({}));
     const recorder = await startHeaderRecorder(bench().proxy.url);
     const clerk = new Agent({ name: "clerk", instructions: "Answer", model: MODEL });
     const fleet = local.fleet(
-      { clerk },
+      { clerk: { agent: clerk, stream } },
       {
         env: { LITELLM_BASE_URL: `${recorder.url}/v1`, LITELLM_API_KEY: MASTER_KEY, FLOTILLA_LITELLM_API: api },
         credentials: ({ tenant }) => (tenant === "default" ? undefined : { apiKey: `sk-${tenant}` }),
@@ -94,6 +96,28 @@ describe("tenants behind a real proxy", { tags: ["litellm", "redis", "processes"
     const [first, second] = local.recorder.calls.map(metadataOf);
     expect(first).toMatchObject({ run_id: run.id, hop: 0 });
     expect(second).toEqual({ ...first, attempt: (first?.attempt ?? 0) + 1 });
+  });
+
+  test.each([
+    ["chat", false],
+    ["chat", true],
+    ["messages", false],
+    ["messages", true],
+  ])("R6: a cancelled run ends its call at the provider, by the %s door (streamed: %s)", async (api, stream) => {
+    await using local = await open(api, stream);
+    const arrived = Promise.withResolvers<void>();
+    const gone = Promise.withResolvers<void>();
+    bench().fake.setReply((_call, signal) => {
+      signal.addEventListener("abort", () => gone.resolve());
+      arrived.resolve();
+      return new Promise(() => {});
+    });
+    const run = await local.fleet.submit("clerk", "hi", { tenant: "acme" });
+    await arrived.promise;
+    await run.cancel();
+    expect(await run.result()).toMatchObject({ status: "cancelled" });
+    await gone.promise;
+    expect(bench().fake.calls.at(-1)).toMatchObject({ streamed: stream, isServed: false });
   });
 
   test.each(DOORS)("F5: a key whose budget is spent fails the run at once, by the %s door", async (api) => {

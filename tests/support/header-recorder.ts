@@ -24,6 +24,10 @@ export async function startHeaderRecorder(target: string): Promise<HeaderRecorde
       reply.pipe(answered);
     });
     onward.once("error", () => answered.destroy());
+    // Who hangs up here hangs up there.
+    answered.once("close", () => {
+      if (!answered.writableFinished) onward.destroy();
+    });
     onward.end(body);
   };
   const server = createServer((asked, answered) => void passOn(asked, answered).catch(() => answered.destroy()));
