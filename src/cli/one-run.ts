@@ -1,6 +1,5 @@
 /** What commands about one run share. */
 import type { Producer } from "../producer.ts";
-import { requireRun } from "../producers/follow.ts";
 import type { RunHandle } from "../producers/run-handle.ts";
 import { FleetError } from "../protocol/errors.ts";
 import { runIdSchema } from "../protocol/ids.ts";
@@ -30,8 +29,10 @@ export async function withRun<T>(
 ): Promise<T> {
   checkRunId(id, "<run>");
   return withProducer(context, async (producer) => {
-    if (tenant !== undefined) await requireRun(producer.store, id, tenant);
-    return work(producer.run(id), producer);
+    const run = producer.run(id, { tenant });
+    // Also what is read past the handle is the tenant's own.
+    if (tenant !== undefined) await run.status();
+    return work(run, producer);
   });
 }
 

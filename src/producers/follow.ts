@@ -15,6 +15,8 @@ export interface FollowDeps {
   readonly store: RunStore;
   readonly live: LiveText;
   readonly clock: Clock;
+  /** Whose run it must be. Default: anybody's. */
+  readonly tenant?: string | undefined;
 }
 
 export interface FollowOptions {
@@ -28,10 +30,10 @@ export const EVENTS_PER_READ = 200;
 
 /** @throws FleetError RUN_UNKNOWN, RUN_EXPIRED when the record goes away meanwhile, BACKEND_UNREACHABLE. */
 export async function* follow(deps: FollowDeps, runId: string, { after, signal }: FollowOptions = {}): AsyncGenerator<FollowedEvent, void> {
-  const { store, live, clock } = deps;
+  const { store, live, clock, tenant } = deps;
   const state = createFollowState(after === undefined ? START : parseCursor(after));
   if (signal?.aborted) return;
-  await requireRun(store, runId);
+  await requireRun(store, runId, tenant);
 
   const bell = createBell(clock);
   const ring = (): void => bell.ring();

@@ -4,6 +4,7 @@ import { isFinal } from "../protocol/run.ts";
 import type { LiveText, RunStore } from "../protocol/run-store.ts";
 import type { RemovedRun, WakeQueue } from "../protocol/wake-queue.ts";
 import { reach } from "./backend.ts";
+import { requireRun } from "./follow.ts";
 import { conversationPages, runPages } from "./run-pages.ts";
 
 export interface RemoveDeps {
@@ -30,10 +31,11 @@ export interface TenantCount {
 const CONVERSATIONS_AT_ONCE = 200;
 
 /**
- * Deletes a run that is over. Its idempotency key goes with it: the same key then makes a new run.
+ * Deletes a run that is over, of that tenant if one is named. Its idempotency key goes with it: the same key then makes a new run.
  * @throws FleetError RUN_UNKNOWN, RUN_LIVE, BACKEND_UNREACHABLE.
  */
-export async function removeRun(deps: RemoveDeps, runId: string): Promise<void> {
+export async function removeRun(deps: RemoveDeps, runId: string, tenant?: string): Promise<void> {
+  if (tenant !== undefined) await requireRun(deps.store, runId, tenant);
   const reply = await removeFromStore(deps, runId);
   if (reply.status === "removed") return removeJobs(deps, [reply.run], [reply.queue]);
   if (reply.status === "live") {

@@ -26,7 +26,7 @@ export interface RunDeps {
   readonly clock: Clock;
   /** How long a run that is ended from here stays readable. */
   readonly retentionMs: Retention;
-  /** The producer's own tenant: its decisions stay with it unless they name another. */
+  /** Whose run it must be; another's is answered as one that is not there. Default: anybody's. */
   readonly tenant: string | undefined;
   readonly secondChances: SecondChances;
   /** Submits what a second chance made; resolves with the run's id. */
@@ -102,14 +102,24 @@ export class RunError extends FleetError {
 }
 
 export function createRunHandle<A extends FleetTypes = FleetTypes>(deps: RunDeps, id: string): RunHandle<A> {
-  const { store, queue, clock, retentionMs, secondChances, accept } = deps;
+  const { store, queue, clock, retentionMs, tenant, secondChances, accept } = deps;
   const handleOf = async (draft: Promise<Draft>): Promise<RunHandle<A>> => createRunHandle<A>(deps, await accept(await draft));
 
   const result = async (options: WaitOptions = {}): Promise<RunResult> => resultOf(store, await waitForEnd(deps, id, options));
 
+  /** A run never changes its tenant, so what is asked for after this is asked of the right one (I11). */
+  const checkOwn = async (): Promise<void> => {
+    if (tenant !== undefined) await requireRun(store, id, tenant);
+  };
+  const within = <O extends { readonly tenant?: string | undefined }>(options: O): O =>
+    tenant === undefined || options.tenant !== undefined ? options : { ...options, tenant };
+
   /** A reply about a run that is there. */
-  const known = async <R extends { readonly status: string }>(asked: Promise<R>): Promise<Exclude<R, { readonly status: "unknown" }>> => {
-    const reply = await reach(asked);
+  const known = async <R extends { readonly status: string }>(
+    ask: () => Promise<R>,
+  ): Promise<Exclude<R, { readonly status: "unknown" }>> => {
+    await checkOwn();
+    const reply = await reach(ask());
     if (isKnown(reply)) return reply;
     await requireRun(store, id);
     throw new FleetError("RUN_EXPIRED", `Run ${id} went away in this moment.`, { at: id });
@@ -118,7 +128,7 @@ export function createRunHandle<A extends FleetTypes = FleetTypes>(deps: RunDeps
   return {
     id,
     async status() {
-      const info = await requireRun(store, id);
+      const info = await requireRun(store, id, tenant);
       const workers = await reach(store.workers());
       const aliveSinceMs = clock.nowMs() - GONE_AFTER_MS;
       return { ...info, liveWorker: workers.some((worker) => worker.seenAtMs > aliveSinceMs && worker.agents.includes(info.agent)) };
@@ -132,26 +142,33 @@ export function createRunHandle<A extends FleetTypes = FleetTypes>(deps: RunDeps
       return ended.output;
     },
     async cancel() {
-      const reply = await known(store.cancel(id, retentionMs));
+      const reply = await known(() => store.cancel(id, retentionMs));
       if (reply.status !== "cancelled") return reply;
       // It has not begun, so no attempt of it can have died. What fails here, the reconciler does.
       const policy = { retentionMs, maxDeaths: Number.MAX_SAFE_INTEGER };
       if (reply.follower !== undefined) await wakeFollower(deps, reply.follower, policy).catch(() => undefined);
       return { status: reply.status };
     },
-    pause: async (note) => known(store.pause(id, parsePauseNote(note))),
+    pause: async (note) => {
+      const parsed = parsePauseNote(note);
+      return known(() => store.pause(id, parsed));
+    },
     async resume() {
-      const reply = await known(store.resume(id));
+      const reply = await known(() => store.resume(id));
       if (reply.status !== "resumed") return reply;
       if (reply.next !== undefined) await queue.add([reply.next]).catch(() => undefined);
       return { status: reply.status };
     },
-    resolve: (callId, resolution) => settleReply(deps, id, store.resolve(id, callId, storedResolution(resolution), retentionMs)),
+    async resolve(callId, resolution) {
+      const stored = storedResolution(resolution);
+      await checkOwn();
+      await settleReply(deps, id, store.resolve(id, callId, stored, retentionMs));
+    },
     approve: (callId, options = {}) => decideCall(deps, id, callId, true, options),
     reject: (callId, options = {}) => decideCall(deps, id, callId, false, options),
-    retry: (options = {}) => handleOf(secondChances.retry(id, options)),
-    replay: (options = {}) => handleOf(secondChances.replay(id, options)),
-    fork: (options) => handleOf(secondChances.fork(id, options)),
+    retry: (options = {}) => handleOf(secondChances.retry(id, within(options))),
+    replay: (options = {}) => handleOf(secondChances.replay(id, within(options))),
+    fork: (options) => handleOf(secondChances.fork(id, within(options))),
   };
 }
 
@@ -159,7 +176,7 @@ const isKnown = <R extends { readonly status: string }>(reply: R): reply is Excl
   reply.status !== "unknown";
 
 /** Waits without reading live text: only new durable events cost a read of the record. */
-async function waitForEnd({ store, clock }: RunDeps, id: string, { signal, timeoutMs }: WaitOptions): Promise<RunInfo> {
+async function waitForEnd({ store, clock, tenant }: RunDeps, id: string, { signal, timeoutMs }: WaitOptions): Promise<RunInfo> {
   const bell = createBell(clock);
   const ring = (): void => bell.ring();
   const deadlineMs = timeoutMs === undefined ? undefined : clock.nowMs() + timeoutMs;
@@ -173,7 +190,7 @@ async function waitForEnd({ store, clock }: RunDeps, id: string, { signal, timeo
     for (;;) {
       if (signal?.aborted) throw waitAborted(id, "by its signal");
       if (checkRecord) {
-        const info = await requireRun(store, id);
+        const info = await requireRun(store, id, tenant);
         if (isFinal(info.status)) return info;
       }
       if (deadlineMs !== undefined && clock.nowMs() >= deadlineMs) throw waitAborted(id, `after ${timeoutMs} ms`);

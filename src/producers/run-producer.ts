@@ -70,6 +70,11 @@ export type Submitted<A extends FleetTypes = FleetTypes> =
   | { readonly index: number; readonly run: RunHandle<A> }
   | { readonly index: number; readonly error: FleetError };
 
+/** Whose run is meant: another's is answered as one that is not there. Default: the producer's own tenant; without one, anybody's. */
+export interface OfTenant {
+  readonly tenant?: string | undefined;
+}
+
 export interface RunProducer<A extends FleetTypes = FleetTypes> {
   readonly conversations: Conversations;
   /** @throws FleetError AGENT_UNKNOWN, NO_WORKERS, IDEMPOTENCY_CONFLICT, INPUT_INVALID, INPUT_TOO_LARGE, BACKEND_UNREACHABLE and more. */
@@ -81,13 +86,13 @@ export interface RunProducer<A extends FleetTypes = FleetTypes> {
    */
   submitMany(requests: Iterable<RunRequest<A>> | AsyncIterable<RunRequest<A>>): AsyncIterable<Submitted<A>>;
   /** Attaches to a run by its id, without asking whether it is there. */
-  run(id: string): RunHandle<A>;
+  run(id: string, options?: OfTenant): RunHandle<A>;
   /** Runs, newest first. */
   list(query: ListQuery): Promise<RunInfo[]>;
   /** What waits for a person's decision, from an index of such runs. */
   approvals(query?: ApprovalQuery): Promise<ApprovalPage>;
   /** Deletes a run that is over, with all that is kept of it. @throws FleetError RUN_UNKNOWN, RUN_LIVE, BACKEND_UNREACHABLE. */
-  remove(id: string): Promise<void>;
+  remove(id: string, options?: OfTenant): Promise<void>;
   /** Deletes all runs and conversations of a tenant that are over, in batches; `live` says how many runs were left because they are not. */
   removeTenant(tenant: string): Promise<TenantRemoval>;
   /** What `removeTenant` would find now. */
@@ -144,7 +149,8 @@ export function createRunProducer<A extends FleetTypes = FleetTypes>(deps: RunPr
   // A producer of one tenant reaches no other's runs unless that one is named (I11).
   const within = <Q extends { readonly tenant?: string | undefined }>(query: Q): Q =>
     defaults.tenant === undefined || query.tenant !== undefined ? query : { ...query, tenant: defaults.tenant };
-  const run = (id: string): RunHandle<A> => createRunHandle<A>(runDeps, id);
+  const run = (id: string, { tenant = defaults.tenant }: OfTenant = {}): RunHandle<A> => createRunHandle<A>({ ...runDeps, tenant }, id);
+  const runOf = (id: string, { tenant }: Submission): RunHandle<A> => run(id, defaults.tenant === undefined ? {} : { tenant });
 
   const prepare = (agent: string, input: unknown, options: SubmitOptions, path?: string): Submission => {
     const entry = entryOf(agents, agent, path);
@@ -169,7 +175,10 @@ export function createRunProducer<A extends FleetTypes = FleetTypes>(deps: RunPr
         continue;
       }
       const reply = replies[answered++];
-      yield { index: entry.index, ...answerOf(() => run(acceptedId(reply, entry.submission, `runs[${entry.index}].`))) };
+      yield {
+        index: entry.index,
+        ...answerOf(() => runOf(acceptedId(reply, entry.submission, `runs[${entry.index}].`), entry.submission)),
+      };
     }
   }
 
@@ -178,7 +187,7 @@ export function createRunProducer<A extends FleetTypes = FleetTypes>(deps: RunPr
     run,
     list: (query) => reach(store.list(within(query))),
     approvals: (query = {}) => listApprovals(store, within(query)),
-    remove: (id) => removeRun(deps, id),
+    remove: (id, { tenant = defaults.tenant } = {}) => removeRun(deps, id, tenant),
     removeTenant: (tenant) => removeTenant(deps, tenant),
     countTenant: (tenant) => countTenant(store, tenant),
     cancelMany: async (filter) => cancelMany(store, retentionMs, within(parseFilter(filter))),
@@ -197,7 +206,7 @@ export function createRunProducer<A extends FleetTypes = FleetTypes>(deps: RunPr
       const reply = await reach(store.submit(submission));
       const id = acceptedId(reply, submission);
       await offer(wakeNow(reply, submission));
-      return run(id);
+      return runOf(id, submission);
     },
     async *submitMany(requests) {
       let chunk: Prepared[] = [];

@@ -56,3 +56,50 @@ test("I11: a decision is the producer's tenant's own, unless it names another", 
   await expect(bound.run(other.id).reject("call")).rejects.toMatchObject({ code: "RUN_UNKNOWN" });
   await expect(bound.run(other.id).approve("call", { tenant: "other" })).rejects.toMatchObject({ code: "DECISION_NOT_OPEN" });
 });
+
+type Handle = ReturnType<ReturnType<typeof setup>["bound"]["run"]>;
+
+const first = async (values: AsyncIterable<unknown>): Promise<unknown> => (await values[Symbol.asyncIterator]().next()).value;
+
+test.each<[string, (run: Handle) => Promise<unknown>]>([
+  ["status", (run) => run.status()],
+  ["events", (run) => first(run.events())],
+  ["text", (run) => first(run.text())],
+  ["result", (run) => run.result()],
+  ["output", (run) => run.output()],
+  ["cancel", (run) => run.cancel()],
+  ["pause", (run) => run.pause({ by: "anna" })],
+  ["resume", (run) => run.resume()],
+  ["resolve", (run) => run.resolve(undefined, { type: "fail" })],
+  ["retry", (run) => run.retry()],
+  ["replay", (run) => run.replay()],
+  ["fork", (run) => run.fork({ turn: 1 })],
+])("I11: %s of a run is its tenant's own, unless another is named with the run's id", async (_method, ask) => {
+  const { fleet, bound } = setup();
+  const other = await fleet.submit("a", "go", { tenant: "other" });
+  const before = await other.status();
+  const unknown = expect.objectContaining({ code: "RUN_UNKNOWN" }) as unknown;
+  await expect(ask(bound.run(other.id))).rejects.toEqual(unknown);
+  expect(await other.status()).toEqual(before);
+  await fleet.settle();
+  // Whatever it answers where the run is meant, it is not that there is none.
+  const meant = await ask(bound.run(other.id, { tenant: "other" })).catch((error: unknown) => error);
+  expect(meant).not.toEqual(unknown);
+});
+
+test("I11: a run is deleted by its own tenant", async () => {
+  const { fleet, bound } = setup();
+  const other = await fleet.submit("a", "go", { tenant: "other" });
+  await fleet.settle();
+  await expect(bound.remove(other.id)).rejects.toMatchObject({ code: "RUN_UNKNOWN" });
+  await bound.remove(other.id, { tenant: "other" });
+  await expect(other.status()).rejects.toMatchObject({ code: "RUN_UNKNOWN" });
+});
+
+test("I11: the handle of a run that was submitted for another tenant reaches it", async () => {
+  const { fleet, bound } = setup();
+  const run = await bound.submit("a", "go", { tenant: "other" });
+  expect(await run.status()).toMatchObject({ tenant: "other" });
+  await fleet.settle();
+  expect(await (await run.retry()).status()).toMatchObject({ tenant: "other" });
+});
