@@ -45,6 +45,11 @@ if keep == 0 then redis.call("DEL", KEYS[3]) else redis.call("LTRIM", KEYS[3], -
 if newest then redis.call("RPOP", KEYS[3]) end
 for i = 9, #ARGV do redis.call("RPUSH", KEYS[3], ARGV[i]) end
 redis.call("ZADD", KEYS[4], now, id)
-redis.call("ZREMRANGEBYSCORE", KEYS[4], "-inf", now - keep_ms)
+-- As `forget_lapsed` there.
+local records = string.sub(KEYS[1], 1, -#id - 1)
+for _, oldest in ipairs(redis.call("ZRANGE", KEYS[4], 0, 9)) do
+  if redis.pcall("EXISTS", records .. oldest) ~= 0 then break end
+  redis.call("ZREM", KEYS[4], oldest)
+end
 for i = 1, 4 do redis.call("PEXPIRE", KEYS[i], keep_ms) end
 return { "changed" }
