@@ -1,7 +1,7 @@
 /** The input of a replay: edited by a person, or read from a file. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { z } from "zod";
@@ -35,7 +35,7 @@ export async function editInput(context: CliContext, store: RunStore, id: string
     const file = path.join(folder, name);
     await writeFile(file, text.success ? text.data[0].content : JSON.stringify(items, null, 2), { mode: 0o600 });
     await openEditor(editor, file);
-    return parseInput(name, await readFile(file, "utf8"));
+    return parseInput(name, await readTextFile(file, "edited input", { at: "--edit", remedy: "save it as UTF-8" }));
   } finally {
     await rm(folder, { recursive: true, force: true });
   }

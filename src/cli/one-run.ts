@@ -1,6 +1,7 @@
 /** What commands about one run share. */
 import type { Producer } from "../producer.ts";
 import type { RunHandle } from "../producers/run-handle.ts";
+import { checkTenant } from "../producers/follow.ts";
 import { FleetError } from "../protocol/errors.ts";
 import { runIdSchema } from "../protocol/ids.ts";
 import { withProducer } from "./connect.ts";
@@ -29,10 +30,9 @@ export async function withRun<T>(
 ): Promise<T> {
   checkRunId(id, "<run>");
   return withProducer(context, async (producer) => {
-    const run = producer.run(id, { tenant });
     // Also what is read past the handle is the tenant's own.
-    if (tenant !== undefined) await run.status();
-    return work(run, producer);
+    await checkTenant(producer.store, id, tenant);
+    return work(producer.run(id, { tenant }), producer);
   });
 }
 

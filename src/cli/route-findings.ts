@@ -2,6 +2,7 @@
  * The doctor's look at models: where each name leads that an agent asks for, those used as tools included, and whether anybody there takes the key.
  * Costs nothing.
  */
+import type { Clock } from "../clock.ts";
 import { nestedAgents } from "../agents/nested-agents.ts";
 import { followAliases, type Models, serversIn } from "../models/aliases.ts";
 import { parseModelEnv } from "../models/env.ts";
@@ -12,7 +13,7 @@ import type { Finding } from "./commands/doctor.ts";
 import type { CliContext } from "./context.ts";
 import type { CliFleet } from "./fleet-port.ts";
 
-/** A provider that does not answer must not hold up the doctor. */
+/** A provider, or a store of keys, that does not answer must not hold up the doctor. */
 const ANSWER_WITHIN_MS = 5_000;
 
 /** @param tenant whose keys are looked at; without one the fleet's own */
@@ -21,7 +22,7 @@ export async function routeFindings(context: CliContext, fleet: CliFleet | undef
   const routes = routesFor(context.env, fleet, names);
   const byPlace = Map.groupBy(routes, ({ provider, baseURL }) => `${provider} ${baseURL}`);
   const { credentials } = fleet?.options ?? {};
-  const looked = [...byPlace.values()].map(async (same) => findingsAt(context, same, await keysOf(credentials, tenant, same)));
+  const looked = [...byPlace.values()].map(async (same) => findingsAt(context, same, await keysOf(context, credentials, tenant, same)));
   return [...found, ...(await Promise.all(looked)).flat()];
 }
 
@@ -60,12 +61,17 @@ const ANY_CLAUDE = "anthropic/*";
 type Keys = { readonly route: Route } | { readonly finding: Omit<Finding, "check"> };
 
 /** The key with which calls for the tenant are made there; without a tenant, the fleet's own. */
-async function keysOf(credentials: ResolveCredentials | undefined, tenant: string | undefined, routes: readonly Route[]): Promise<Keys> {
+async function keysOf(
+  { clock }: CliContext,
+  credentials: ResolveCredentials | undefined,
+  tenant: string | undefined,
+  routes: readonly Route[],
+): Promise<Keys> {
   // A group of routes is never empty.
   const route = routes[0] as Route;
   if (credentials === undefined || tenant === undefined) return ownKey(routes, route, credentials !== undefined);
   try {
-    const given = await credentials({ tenant, provider: route.provider });
+    const given = await answerOf(clock, async () => credentials({ tenant, provider: route.provider }));
     const { apiKey, baseURL, isTenants } = pickAccess(route, given);
     return {
       route: { ...route, apiKey, baseURL, ...(isTenants ? { keyVariable: `the apiKey that \`credentials\` return for ${tenant}` } : {}) },
@@ -73,6 +79,19 @@ async function keysOf(credentials: ResolveCredentials | undefined, tenant: strin
   } catch (error) {
     const text = `no key for tenant ${tenant}: ${error instanceof Error ? error.message : String(error)}`;
     return { finding: { state: "bad", text, remedy: `look at \`credentials\` of the fleet, for provider ${route.provider}` } };
+  }
+}
+
+async function answerOf<T>(clock: Clock, ask: () => Promise<T>): Promise<T> {
+  const done = new AbortController();
+  const late = clock.sleep(ANSWER_WITHIN_MS, done.signal).then(() => {
+    throw new Error(`no answer within ${ANSWER_WITHIN_MS / 1_000} s`);
+  });
+  try {
+    return await Promise.race([ask(), late]);
+  } finally {
+    late.catch(() => undefined);
+    done.abort();
   }
 }
 

@@ -94,13 +94,16 @@ async function isOver(store: RunStore, runId: string): Promise<boolean> {
 export async function requireRun(store: RunStore, runId: string, tenant?: string): Promise<RunInfo> {
   const info = await reach(store.get(runId));
   if (info !== undefined && (tenant === undefined || info.tenant === tenant)) return info;
-  throw new FleetError(
-    "RUN_UNKNOWN",
-    `Expected the id of a run; got ${JSON.stringify(runId.slice(0, 80))}, which this Redis does not hold.`,
-    {
-      at: "runId",
-      remedy:
-        "list the runs with `flotilla runs ls`; check REDIS_URL and FLOTILLA_PREFIX; a final run is deleted when its retention passes",
-    },
-  );
+  throw unknownRun(runId);
 }
+
+/** The same without the run's record, which may be sealed with a key that is not here. @throws FleetError RUN_UNKNOWN. */
+export async function checkTenant(store: RunStore, runId: string, tenant: string | undefined): Promise<void> {
+  if (tenant !== undefined && (await reach(store.tenantOf(runId))) !== tenant) throw unknownRun(runId);
+}
+
+const unknownRun = (runId: string): FleetError =>
+  new FleetError("RUN_UNKNOWN", `Expected the id of a run; got ${JSON.stringify(runId.slice(0, 80))}, which this Redis does not hold.`, {
+    at: "runId",
+    remedy: "list the runs with `flotilla runs ls`; check REDIS_URL and FLOTILLA_PREFIX; a final run is deleted when its retention passes",
+  });

@@ -4,7 +4,7 @@ import { isFinal } from "../protocol/run.ts";
 import type { LiveText, RunStore } from "../protocol/run-store.ts";
 import type { RemovedRun, WakeQueue } from "../protocol/wake-queue.ts";
 import { reach } from "./backend.ts";
-import { requireRun } from "./follow.ts";
+import { checkTenant } from "./follow.ts";
 import { conversationPages, runPages } from "./run-pages.ts";
 
 export interface RemoveDeps {
@@ -35,7 +35,7 @@ const CONVERSATIONS_AT_ONCE = 200;
  * @throws FleetError RUN_UNKNOWN, RUN_LIVE, BACKEND_UNREACHABLE.
  */
 export async function removeRun(deps: RemoveDeps, runId: string, tenant?: string): Promise<void> {
-  if (tenant !== undefined) await requireRun(deps.store, runId, tenant);
+  await checkTenant(deps.store, runId, tenant);
   const reply = await removeFromStore(deps, runId);
   if (reply.status === "removed") return removeJobs(deps, [reply.run], [reply.queue]);
   if (reply.status === "live") {

@@ -14,7 +14,7 @@ import { wakeFollower, type WakeQueue } from "../protocol/wake-queue.ts";
 import { reach } from "./backend.ts";
 import { createBell } from "./bell.ts";
 import { type ApproveOptions, decideCall, type RejectOptions, settleReply } from "./decide.ts";
-import { EVENTS_PER_READ, type FollowOptions, follow, requireRun } from "./follow.ts";
+import { EVENTS_PER_READ, type FollowOptions, checkTenant, follow, requireRun } from "./follow.ts";
 import { parsePauseNote } from "./pause-scopes.ts";
 import type { Draft, ForkOptions, ReplayOptions, RetryOptions, SecondChances } from "./second-chances.ts";
 import type { FleetOutput, FleetResult, FleetTypes } from "./types.ts";
@@ -103,14 +103,15 @@ export class RunError extends FleetError {
 
 export function createRunHandle<A extends FleetTypes = FleetTypes>(deps: RunDeps, id: string): RunHandle<A> {
   const { store, queue, clock, retentionMs, tenant, secondChances, accept } = deps;
-  const handleOf = async (draft: Promise<Draft>): Promise<RunHandle<A>> => createRunHandle<A>(deps, await accept(await draft));
+  const handleOf = async (asked: Promise<Draft>): Promise<RunHandle<A>> => {
+    const draft = await asked;
+    return createRunHandle<A>(tenant === undefined ? deps : { ...deps, tenant: draft.tenant }, await accept(draft));
+  };
 
   const result = async (options: WaitOptions = {}): Promise<RunResult> => resultOf(store, await waitForEnd(deps, id, options));
 
   /** A run never changes its tenant, so what is asked for after this is asked of the right one (I11). */
-  const checkOwn = async (): Promise<void> => {
-    if (tenant !== undefined) await requireRun(store, id, tenant);
-  };
+  const checkOwn = (): Promise<void> => checkTenant(store, id, tenant);
   const within = <O extends { readonly tenant?: string | undefined }>(options: O): O =>
     tenant === undefined || options.tenant !== undefined ? options : { ...options, tenant };
 

@@ -200,7 +200,7 @@ export function createRunProducer<A extends FleetTypes = FleetTypes>(deps: RunPr
     failures: (query = {}) => reach(store.failures(within(query))),
     stats: (query = {}) => readStats({ store, clock, tenant: defaults.tenant }, query),
     costs: (query = {}) => readCosts({ store, clock, tenant: defaults.tenant }, query),
-    retryMany: (query, options = {}) => retryMany(store, (id) => run(id).retry(options), within(query)),
+    retryMany: (query, options = {}) => retryMany(store, (id) => run(id, query).retry(options), within(query)),
     async submit(agent, input, options = {}) {
       const submission = prepare(agent, input, options);
       const reply = await reach(store.submit(submission));

@@ -114,6 +114,8 @@ export interface RunStore extends PauseStore {
   announced(runId: string, wake: number): Promise<void>;
 
   get(runId: string): Promise<RunInfo | undefined>;
+  /** Whose run it is, without its record: told also to who has no key to open that. */
+  tenantOf(runId: string): Promise<string | undefined>;
   /** The output of a completed run. */
   output(runId: string): Promise<Json | undefined>;
   items(runId: string): Promise<string[]>;

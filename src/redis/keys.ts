@@ -15,7 +15,7 @@ export interface Keys {
   items(runId: string): string;
   /** Hash of journal key → JSON: finished model and tool calls of one hop. PEXPIREAT deadline + 35 days. Writers: submit, record, resolve, end. */
   journal(runId: string, hop: number): string;
-  /** Hash of hop → HopStart JSON, `<hop>:context` → the context it began with, if it changed: with what each hop that was handed off began. PEXPIREAT deadline + 35 days. Writer: end. */
+  /** Hash of hop → HopStart JSON, `<hop>:context` → the context it began with, if it changed: with what each hop began, if it was handed off; of a completed one only a context that changed. PEXPIREAT deadline + 35 days. Writer: end. */
   hops(runId: string): string;
   /** Hash of number → Recording JSON: calls of the source that a run's tools are answered from. PEXPIREAT deadline + 35 days. Writer: submit. */
   recordings(runId: string): string;

@@ -81,12 +81,19 @@ async function list(context: StoreContext, { tenant, limit, before }: Conversati
   const behind = before === undefined ? -1 : await answered(redis.zrevrank(index, before));
   // Deleted since its page was read: nobody knows what stood behind it.
   if (behind === null) return [];
-  return readInfos(context, tenant, await answered(redis.zrevrange(index, behind + 1, behind + limit)));
+  const infos: ConversationInfo[] = [];
+  for (let from = behind + 1; ; ) {
+    const wanted = limit - infos.length;
+    const ids = await answered(redis.zrevrange(index, from, from + wanted - 1));
+    infos.push(...(await readInfos(context, tenant, ids)));
+    if (ids.length < wanted || infos.length === limit) return infos;
+    from += ids.length;
+  }
 }
 
 const infoSchema = z.tuple([z.array(z.string().nullable()), z.array(z.string()), z.int(), z.string().nullable()]);
 
-/** One that lapsed between the two reads is left out. */
+/** One that lapsed is left out. */
 async function readInfos({ redis, keys }: StoreContext, tenant: string, ids: readonly string[]): Promise<ConversationInfo[]> {
   if (ids.length === 0) return [];
   const pipeline = redis.pipeline();

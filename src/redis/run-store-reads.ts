@@ -10,10 +10,11 @@ import { answered, explained, type StoreContext } from "./run-store-context.ts";
 /** Sorts behind every run id. */
 const AFTER_ALL_IDS = "~";
 
-export function createReads(context: StoreContext): Pick<RunStore, "get" | "output" | "items" | "list" | "events"> {
+export function createReads(context: StoreContext): Pick<RunStore, "get" | "tenantOf" | "output" | "items" | "list" | "events"> {
   const { redis, keys } = context;
   return {
     get: async (runId) => (await readInfos(context, [runId]))[0],
+    tenantOf: async (runId) => (await answered(redis.hget(keys.run(runId), "tenant"))) ?? undefined,
     async output(runId) {
       const json = await answered(redis.hget(keys.run(runId), "output"));
       return json === null ? undefined : parseJson(json);
@@ -29,17 +30,27 @@ export function createReads(context: StoreContext): Pick<RunStore, "get" | "outp
   };
 }
 
-/** A run that was swept between the two reads is left out. */
-async function list(context: StoreContext, { status: wanted, suspension, failure, tenant, before, limit }: ListQuery): Promise<RunInfo[]> {
-  const { redis, keys } = context;
+/** Runs that were swept between the two reads are left out, and others read in their place: a page that is not full is the last one. */
+async function list(context: StoreContext, query: ListQuery): Promise<RunInfo[]> {
+  const infos: RunInfo[] = [];
+  for (let { before } = query; ; ) {
+    const limit = query.limit - infos.length;
+    const runIds = await listIds(context, { ...query, before, limit });
+    infos.push(...(await readInfos(context, runIds)));
+    if (runIds.length < limit || infos.length === query.limit) return infos;
+    before = runIds.at(-1);
+  }
+}
+
+async function listIds(
+  { redis, keys }: StoreContext,
+  { status: wanted, suspension, failure, tenant, before, limit }: ListQuery,
+): Promise<string[]> {
   const status = failure === undefined ? (suspension ?? wanted) : failureGroup(failure.code, failure.agent);
   const newest = before === undefined ? `[${indexMember(tenant, status, AFTER_ALL_IDS)}` : `(${indexMember(tenant, status, before)}`;
   const oldest = `[${indexMember(tenant, status, "")}`;
   const found = await answered(redis.zrevrangebylex(keys.index(), newest, oldest, "LIMIT", 0, limit));
-  return readInfos(
-    context,
-    found.map((member) => member.slice(member.lastIndexOf("/") + 1)),
-  );
+  return found.map((member) => member.slice(member.lastIndexOf("/") + 1));
 }
 
 async function readInfos({ redis, keys }: StoreContext, runIds: readonly string[]): Promise<RunInfo[]> {

@@ -3,12 +3,13 @@ import type { RunInfo } from "../protocol/run.ts";
 import type { ListQuery, RunStore, StoredEvent } from "../protocol/run-store.ts";
 import { copy, type MemoryRun, type MemoryWorld } from "./memory-run-state.ts";
 
-export function createMemoryReads({ runs }: MemoryWorld): Pick<RunStore, "get" | "output" | "items" | "list" | "events"> {
+export function createMemoryReads({ runs }: MemoryWorld): Pick<RunStore, "get" | "tenantOf" | "output" | "items" | "list" | "events"> {
   return {
     async get(runId) {
       const run = runs.get(runId);
       return run === undefined ? undefined : infoOf(run);
     },
+    tenantOf: async (runId) => runs.get(runId)?.info.tenant,
     async output(runId) {
       const json = runs.get(runId)?.outputJson;
       return json === undefined ? undefined : JSON.parse(json);

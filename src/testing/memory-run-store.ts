@@ -18,7 +18,7 @@ import { createMemoryUpkeep } from "./memory-run-upkeep.ts";
 
 export interface MemoryRunStoreOptions {
   readonly clock: Clock;
-  /** As of the store on Redis. */
+  /** As of the store on Redis. A `world` that is given has its own. */
   readonly conversationKeepMs?: number | undefined;
   /** Given by whoever looks at the state itself, as the simulation does. */
   readonly world?: MemoryWorld;

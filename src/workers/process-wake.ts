@@ -135,8 +135,9 @@ async function attemptHop(deps: WakeDeps, begun: Begun, held: HeldRun): Promise<
     const own = begun.itemsJson.flatMap((chunk) => JSON.parse(chunk) as Json[]);
     // Only what a producer gave: in later hops the conversation is the agents' own.
     if (attempt.hop === 0 && entry.input !== undefined) checkTranscript(entry.input, own, entry.name);
-    // A later hop is another agent's, and a journal says that a release which let settings pass began this one.
-    const agent = configuredAgent(entry, attempt.settingsJson, { begins: attempt.hop === 0 && !attempt.hasJournal });
+    // A later hop is another agent's, a second chance has its source's settings, and a journal says that a release which let them pass began this one.
+    const begins = attempt.hop === 0 && attempt.origin === undefined && !attempt.hasJournal;
+    const agent = configuredAgent(entry, attempt.settingsJson, { begins });
     context = await openContext(deps, attempt);
     conversation = openConversation({ begun, own, policy: entry.compaction, clock: deps.clock });
     return run(deps, attempt, held, { entry: { ...entry, agent }, context, own, conversation });

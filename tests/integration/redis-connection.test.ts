@@ -1,8 +1,9 @@
 /** How a connection behaves when Redis is away. */
-import { expect, inject, onTestFinished, test } from "vitest";
+import type { Socket } from "node:net";
+import { expect, inject, onTestFinished, test, vi } from "vitest";
 import { connectRedis, redisOptions } from "../../src/redis/connection.ts";
 import type { FleetError } from "../../src/protocol/errors.ts";
-import { openRedisStore } from "../support/redis-store.ts";
+import { newPrefix, openRedisStore } from "../support/redis-store.ts";
 import { submission } from "../support/run-store-fixture.ts";
 
 test("I3 a producer's submit fails within seconds when Redis is away, and the outage is told once", async () => {
@@ -20,6 +21,22 @@ test("I9 every role reads and writes through the same factory, on a socket or a 
     expect(await redis.ping()).toBe("PONG");
     redis.disconnect();
   }
+});
+
+test("I9 what is sent before the loop goes on leaves in one write, also where the connection ends at once", async () => {
+  const redis = connectRedis({ url: inject("redisUrl"), role: "producer", name: "connection-test" });
+  await redis.ping();
+  const key = `${newPrefix()}:corked`;
+  const { stream } = redis;
+  const [one, many] = [vi.spyOn(stream, "_write"), vi.spyOn(stream as Required<Socket>, "_writev")];
+  await Promise.all(Array.from({ length: 20 }, () => redis.incr(key)));
+  expect([one.mock.calls.length, many.mock.calls.length]).toEqual([0, 1]);
+  const last = redis.incr(key);
+  redis.disconnect();
+  await last.catch(() => undefined);
+  const other = connectRedis({ url: inject("redisUrl"), role: "producer", name: "connection-test" });
+  onTestFinished(() => other.disconnect());
+  expect(await other.getdel(key)).toBe("21");
 });
 
 test("a socket is found in each of its spellings, and anything else is refused", () => {

@@ -64,7 +64,8 @@ async function resolveMatching(context: CliContext, flags: ResolveFlags): Promis
     context.io.say(`${plural(count, "run")} (${which.join(", ")}) ${MEANING[resolution.type]}.`);
     const command = `flotilla runs resolve${asOptions(filter)} --${resolution.type}`;
     if (count > 0 && !(await isConfirmed(context, "Resolve?", flags.yes, command))) return EXIT.failed.code;
-    const done = await producer.resolveMany(filter, resolution);
+    // What a deploy suspends in this moment was not asked about.
+    const done = count === 0 ? { resolved: 0, notOpen: 0 } : await producer.resolveMany(filter, resolution);
     const words = `${plural(done.resolved, "run")} resolved, ${done.notOpen} not open any more`;
     context.io.out(flags.json === true ? JSON.stringify({ ...filter, ...done }) : words);
     return EXIT.ok.code;

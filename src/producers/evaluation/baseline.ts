@@ -54,7 +54,7 @@ function parseResult(json: string, at: string): Earlier {
   const field = issue?.path.map(String).join(".") || "result";
   throw new FleetError("INPUT_INVALID", `Expected a valid ${field}: ${issue?.message ?? "not valid"}.`, {
     at,
-    remedy: "give a results file that `flotilla eval` wrote",
+    remedy: "give a results file that this release's `flotilla eval` wrote: older ones do not say which line a result is of",
   });
 }
 

@@ -1,7 +1,7 @@
 /** Whether anybody works for an evaluation. Without a live worker nothing moves, not even a run's deadline, which workers see to. */
 import type { Clock } from "../../clock.ts";
 import { FleetError } from "../../protocol/errors.ts";
-import { ANNOUNCE_EVERY_MS, GONE_AFTER_MS } from "../../protocol/registry.ts";
+import { ANNOUNCE_EVERY_MS, GONE_AFTER_MS, type WorkerEntry } from "../../protocol/registry.ts";
 import type { RunStore } from "../../protocol/run-store.ts";
 
 /** Agents without a live worker for so long will not get one by themselves. */
@@ -27,13 +27,31 @@ export function watchWorkers(deps: WatchDeps, agents: readonly string[]): Worker
   return { signal: ended.signal, [Symbol.dispose]: () => stop.abort() };
 }
 
+interface Sign {
+  readonly seenAtMs: number;
+  /** When it changed, by the clock here. */
+  readonly metAtMs: number;
+}
+
+/**
+ * A worker dates its signs by its own clock, which may be far from the one here: what shows that it lives is that they change. Only the first
+ * one has to be believed.
+ */
+function meet(signs: Map<string, Sign>, { workerId, seenAtMs }: WorkerEntry, nowMs: number): boolean {
+  const before = signs.get(workerId);
+  if (before === undefined) signs.set(workerId, { seenAtMs, metAtMs: Math.min(seenAtMs, nowMs) });
+  else if (before.seenAtMs !== seenAtMs) signs.set(workerId, { seenAtMs, metAtMs: nowMs });
+  return (signs.get(workerId)?.metAtMs ?? 0) > nowMs - GONE_AFTER_MS;
+}
+
 async function look({ store, clock, onMissing }: WatchDeps, agents: readonly string[], ended: AbortController, stop: AbortSignal) {
+  const signs = new Map<string, Sign>();
   let missingSinceMs: number | undefined;
   while (!stop.aborted) {
     // A store that is away is told by whoever waits for a run.
     const workers = await store.workers().catch(() => undefined);
     const nowMs = clock.nowMs();
-    const live = workers?.filter(({ seenAtMs }) => seenAtMs > nowMs - GONE_AFTER_MS).flatMap((worker) => worker.agents);
+    const live = workers?.filter((worker) => meet(signs, worker, nowMs)).flatMap((worker) => worker.agents);
     const missing = live === undefined ? [] : agents.filter((agent) => !live.includes(agent));
     if (missing.length === 0) missingSinceMs = undefined;
     else if (missingSinceMs === undefined) onMissing(missing);

@@ -55,7 +55,7 @@ if scope then
 end
 run.attempts = tonumber(run.attempts) + 1
 move("running")
-if run.notBeforeMs or run.lastBegin then unset("notBeforeMs", "lastBegin") end
+if run.notBeforeMs then unset("notBeforeMs") end
 if not run.startedAtMs then set("startedAtMs", now_text) end
 set("attempts", run.attempts, "token", arg.token, "worker", arg.worker)
 redis.call("ZADD", key.dispatch, now + tonumber(arg.leaseMs) + GRACE_MS, arg.runId)

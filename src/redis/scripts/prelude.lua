@@ -20,7 +20,7 @@ local LOOK_MS, GRACE_MS, NET_MS = 5000, 1000, 86400000
 
 -- Control fields only: context, output and settings stay out of Lua.
 local FIELDS = { "status", "token", "hop", "wake", "agent", "queue", "priority", "tenant", "attempts", "deaths", "deadlineAtMs",
-  "cancelRequested", "maxHops", "itemsBytes", "suspension", "notBeforeMs", "turns", "lookDelayMs", "announceAtMs", "endedToken", "lastEnd", "beganToken", "lastBegin", "conversationKeys",
+  "cancelRequested", "maxHops", "itemsBytes", "suspension", "notBeforeMs", "turns", "lookDelayMs", "announceAtMs", "endedToken", "lastEnd", "conversationKeys",
   "pause", "parked", "itemsFrom", "turnsBefore" }
 local run = {}
 -- An absent field is false.

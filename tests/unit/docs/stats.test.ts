@@ -18,5 +18,8 @@ test("docs/how-to/stats.md: a version that fails more often is told, and one tha
   const both = { stats: async () => ({ ...(await good.stats()), rows: [...(await good.stats()).rows, ...(await bad.stats()).rows] }) };
   expect(await worse(both, "a", ["1", "2"], 0)).toEqual(["more of its hops fail"]);
   expect(await worse(both, "a", ["2", "1"], 0)).toEqual([]);
+  const report = await good.stats();
+  const fresh = { stats: async () => ({ ...report, rows: report.rows.flatMap((row) => [row, { ...row, version: "2", hops: 0 }]) }) };
+  expect(await worse(fresh, "a", ["1", "2"], 0)).toEqual([]);
   expect(await worse(good, "a", ["1", "2"], 0)).toEqual(["one of the two had no run"]);
 });

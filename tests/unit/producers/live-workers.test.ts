@@ -9,7 +9,7 @@ function setup(agents = ["a"]) {
   const clock = createVirtualClock();
   const store = createMemoryRunStore({ clock });
   const missing: string[][] = [];
-  const announce = (names: readonly string[]) =>
+  const announce = (names: readonly string[], skewMs = 0) =>
     store.announce(
       {
         v: 1,
@@ -21,7 +21,7 @@ function setup(agents = ["a"]) {
         slots: 1,
         busy: 0,
         startedAtMs: clock.nowMs(),
-        seenAtMs: clock.nowMs(),
+        seenAtMs: clock.nowMs() + skewMs,
         release: "0",
       },
       [],
@@ -50,6 +50,17 @@ test("an evaluation goes on when a worker comes in time, and ends when its last 
   expect(watch.signal.aborted).toBe(false);
   await clock.advance(NO_WORKER_AFTER_MS + ANNOUNCE_EVERY_MS);
   expect(missing).toEqual([["a"], ["a"]]);
+  expect(watch.signal.reason).toMatchObject({ code: "WORKERS_GONE" });
+});
+
+test("a worker whose clock is an hour behind lives as long as it gives signs", async () => {
+  const { clock, announce, watch } = setup();
+  for (let spentMs = 0; spentMs <= 2 * NO_WORKER_AFTER_MS; spentMs += ANNOUNCE_EVERY_MS) {
+    await announce(["a"], -3_600_000);
+    await clock.advance(ANNOUNCE_EVERY_MS);
+  }
+  expect(watch.signal.aborted).toBe(false);
+  await clock.advance(GONE_AFTER_MS + NO_WORKER_AFTER_MS + ANNOUNCE_EVERY_MS);
   expect(watch.signal.reason).toMatchObject({ code: "WORKERS_GONE" });
 });
 

@@ -1,9 +1,13 @@
 /** I11: a producer that was made for one tenant reaches no other's runs or conversations unless that one is named. */
 import { Agent, type AgentInputItem } from "@openai/agents";
 import { expect, test } from "vitest";
+import { NO_KEYS, payloadCodec } from "../../../src/codec/payload-codec.ts";
+import { createSealedRunStore } from "../../../src/codec/sealed-run-store.ts";
 import { createFleet, createSession } from "../../../src/index.ts";
 import { createRunProducer } from "../../../src/producers/run-producer.ts";
 import { testFleet } from "../../../src/testing/test-fleet.ts";
+import { submission } from "../../support/run-store-fixture.ts";
+import { newKey } from "../../support/sealed-store.ts";
 
 const INVALID = { code: "INPUT_INVALID" };
 
@@ -102,4 +106,29 @@ test("I11: the handle of a run that was submitted for another tenant reaches it"
   expect(await run.status()).toMatchObject({ tenant: "other" });
   await fleet.settle();
   expect(await (await run.retry()).status()).toMatchObject({ tenant: "other" });
+});
+
+test("I11: what a second chance of another tenant's run made is reached by its handle, one by one and in bulk", async () => {
+  const { fleet, bound } = setup();
+  const [one, many] = [await fleet.submit("a", "go", { tenant: "other" }), await fleet.submit("a", "go", { tenant: "other" })];
+  await fleet.settle();
+  expect(await (await bound.run(one.id).retry({ tenant: "other" })).status()).toMatchObject({ tenant: "other" });
+  const answers = [];
+  for await (const answer of bound.retryMany({ code: "MODEL_KEY_REJECTED", tenant: "other" })) answers.push(answer);
+  expect(answers).toEqual([{ runId: many.id, continuedAs: expect.stringContaining("r0-") as unknown }]);
+});
+
+test("I11: whose run it is can be told without the keys that open it: it is cancelled and deleted", async () => {
+  const { fleet, store } = setup();
+  const sealed = createSealedRunStore(store, payloadCodec({ keys: { k1: newKey() }, current: "k1" }));
+  const run = submission({ tenant: "acme" });
+  await sealed.submit(run);
+  const keyless = createSealedRunStore(store, NO_KEYS);
+  await expect(keyless.get(run.runId)).rejects.toMatchObject({ code: "PAYLOAD_KEY_MISSING" });
+  const queue = { add: async () => undefined, remove: async () => undefined, close: async () => undefined };
+  const { live, clock } = fleet;
+  const bound = createRunProducer({ store: keyless, live, queue, clock, defaults: { tenant: "acme" } });
+  expect(await bound.run(run.runId).cancel()).toEqual({ status: "cancelled" });
+  await bound.remove(run.runId);
+  expect(await store.tenantOf(run.runId)).toBeUndefined();
 });
