@@ -242,6 +242,7 @@ test("every part of the port was thought about: what carries a user's values is 
     "due",
     "look",
     "failures",
+    "tenantOf",
     "takeBack",
     "totals",
     "remove",
