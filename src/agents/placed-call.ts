@@ -71,10 +71,14 @@ function withRejections(request: ModelRequest, rejections: readonly Rejection[])
   return { ...request, input: [...asked, ...told] };
 }
 
-/** What one model thought, in its own sealed form, is refused by another. */
+/** What one model thought, in its own sealed form, is refused by another; and so are the hosted calls that it led to, without it. */
 function forAnyModel({ secondChance }: HopState, response: ModelResponse): ModelResponse {
   if (secondChance.model === undefined) return response;
-  return { ...response, output: response.output.filter(({ type }) => type !== "reasoning") };
+  const thoughtAt = response.output.findIndex(({ type }) => type === "reasoning");
+  if (thoughtAt < 0) return response;
+  const isKept = ({ type }: { readonly type?: string | undefined }, at: number): boolean =>
+    type !== "reasoning" && (type !== "hosted_tool_call" || at < thoughtAt);
+  return { ...response, output: response.output.filter(isKept) };
 }
 
 /** True where a call that is not journaled comes before one that is: in the frame itself, or in one that went on when this one had ended. */

@@ -63,7 +63,7 @@ function toSent(request: ModelRequest, { route, caller }: Meter): ModelRequest {
   return {
     ...request,
     modelSettings: { ...request.modelSettings, preserveRawUsage: true },
-    input: typeof input === "string" ? input : [...toSendable(input, route.api, caller?.inherited ?? 0)],
+    input: typeof input === "string" ? input : [...toSendable(input, route, caller?.inherited ?? 0)],
   };
 }
 

@@ -6,6 +6,7 @@
  */
 import type { AgentInputItem } from "@openai/agents";
 import { field, textField } from "./duck.ts";
+import type { Route } from "./routes.ts";
 
 /**
  * @param inherited so many of the first items were there before the agent's hop: who said them is not known, and it may have been another
@@ -13,12 +14,13 @@ import { field, textField } from "./duck.ts";
  */
 export function toSendable(
   input: readonly AgentInputItem[],
-  api: "responses" | "chat" | "messages",
+  { api, name }: Pick<Route, "api" | "name">,
   inherited: number,
 ): readonly AgentInputItem[] {
   if (api === "messages") return input;
+  const isGemini = /gemini/i.test(name);
   return api === "chat"
-    ? input.flatMap((item, index) => toChatItem(item, index < inherited) ?? [])
+    ? input.flatMap((item, index) => toChatItem(item, { isInherited: index < inherited, isGemini }) ?? [])
     : toResponsesItems(input.map((item, index) => ({ item, isOwn: index >= inherited && isOfResponses(item) })));
 }
 
@@ -27,21 +29,25 @@ const ID_OF: Readonly<Record<string, RegExp>> = { message: /^msg_/, function_cal
 
 const isOfResponses = (item: AgentInputItem): boolean => ID_OF[item.type ?? "message"]?.test(textField(item, "id") ?? "") === true;
 
-/** An item that followed thinking goes back with its id or not at all, and thinking only in front of what it led to. */
+/**
+ * An item that followed thinking goes back with its id or not at all, and thinking only in front of what it led to. A hosted call cannot go
+ * without its id, and so not without the thinking in front of it.
+ */
 function toResponsesItems(said: readonly { readonly item: AgentInputItem; readonly isOwn: boolean }[]): AgentInputItem[] {
-  let isBehindThinking = false;
+  let thinking: "none" | "sent" | "gone" = "none";
   return said.flatMap(({ item, isOwn }): AgentInputItem[] => {
     if (item.type === "reasoning") {
-      isBehindThinking = isOwn;
+      thinking = isOwn ? "sent" : "gone";
       return isOwn ? [item] : [];
     }
+    if (item.type === "hosted_tool_call") return thinking === "gone" ? [] : [item];
     if (!isGenerated(item)) {
-      isBehindThinking = false;
+      thinking = "none";
       return [item];
     }
     if (!isOwn) return [plain(item)];
     const { id: _id, ...rest } = item;
-    return [isBehindThinking ? item : rest];
+    return [thinking === "sent" ? item : rest];
   });
 }
 
@@ -50,19 +56,39 @@ type Generated = Extract<AgentInputItem, { role: "assistant" } | { type: "functi
 const isGenerated = (item: AgentInputItem): item is Generated =>
   item.type === "function_call" || ("role" in item && item.role === "assistant");
 
-/** Undefined for what Chat Completions has no words for. */
-function toChatItem(item: AgentInputItem, isInherited: boolean): AgentInputItem | undefined {
-  if (item.type === "hosted_tool_call") return undefined;
+interface ChatPlace {
+  readonly isInherited: boolean;
+  /** Whether a model of Google's is asked. */
+  readonly isGemini: boolean;
+}
+
+/** Undefined for what Chat Completions has no words for, which is all but words, functions and open thinking: the SDK throws at the rest. */
+function toChatItem(item: AgentInputItem, { isInherited, isGemini }: ChatPlace): AgentInputItem | undefined {
   if (item.type === "reasoning") {
     // Its own has no id, and stands open; what another sealed does not.
     const isOwn = !isInherited && item.id === undefined && field(item.providerData, "anthropic") === undefined;
     return isOwn && (item.rawContent?.length ?? 0) > 0 ? item : undefined;
   }
+  if (item.type === "function_call") {
+    const { namespace: _namespace, caller: _caller, ...call } = item;
+    // A call's extra fields are asked back by those that give them.
+    if (!isInherited && !isOfResponses(item)) return call;
+    return { ...plain(call), ...(isGemini ? signatureOf(call.providerData) : {}) };
+  }
+  if (item.type === "function_call_result") {
+    const { namespace: _namespace, caller: _caller, ...result } = item;
+    return result;
+  }
+  if (!("role" in item)) return undefined;
   if (!isGenerated(item)) return item;
-  // A call's extra fields are asked back by those that give them: Gemini signs its calls.
-  if (item.type === "function_call" && !isInherited && !isOfResponses(item)) return item;
   const { phase: _phase, ...rest } = plain(item);
   return rest;
+}
+
+/** Gemini signs its calls, and refuses a history where a signature is missing, also one that another Gemini gave. */
+function signatureOf(data: unknown): { readonly providerData?: Record<string, unknown> } {
+  const extra = field(data, "extra_content");
+  return textField(field(extra, "google"), "thought_signature") === undefined ? {} : { providerData: { extra_content: extra } };
 }
 
 function plain(item: Generated): Generated & { readonly phase?: unknown } {

@@ -91,6 +91,8 @@ function responsesItem(item: Fields, next: Fields | undefined): string[] {
         ...(isFollowed ? [] : ["a reasoning without the item that it led to"]),
       ];
     }
+    case "web_search_call":
+      return [...unknownFields("a web_search_call", item, ["type", "id", "action", "status"]), ...badId("ws_")];
     default:
       return [`an item of type ${shown(item["type"])}`];
   }

@@ -100,8 +100,9 @@ function toFormat({ outputType }: ModelRequest): unknown {
  * cannot: it is gone on with without thinking. Adaptive thinking knows no such rule.
  */
 function isRefused(thinking: unknown, turns: readonly Turn[]): boolean {
-  const content = turns.findLast(({ role }) => role === "assistant")?.content ?? [];
-  const isCalling = content.some(({ type }) => type === "tool_use") && content[0]?.type.endsWith("thinking") !== true;
+  const begunAt = turns.findLastIndex(({ role, content }) => role === "user" && content.some(({ type }) => type !== "tool_result"));
+  const first = turns.slice(begunAt + 1).find(({ role }) => role === "assistant")?.content ?? [];
+  const isCalling = first.some(({ type }) => type === "tool_use") && first[0]?.type.endsWith("thinking") !== true;
   return field(thinking, "type") === "enabled" && isCalling;
 }
 

@@ -7,7 +7,7 @@ import { createFleet } from "../../../src/index.ts";
 import { testFleet } from "../../../src/testing/test-fleet.ts";
 import { dyingStore, once } from "../../support/dying-store.ts";
 import { handOff, pay, paying, twoHops } from "../../support/paying.ts";
-import { call, say } from "../../support/script.ts";
+import { answer, call, say } from "../../support/script.ts";
 
 test("a fork goes on from a turn with another model, and a call that its source made is answered from it", async () => {
   const keys: string[] = [];
@@ -33,6 +33,23 @@ test("a fork goes on from a turn with another model, and a call that its source 
   ]);
   expect(events.flatMap((event) => (event.type === "turn.completed" ? [event.turn] : []))).toEqual([3, 4, 5]);
   expect(await fleet.info(run.id)).toMatchObject({ status: "completed", children: [{ kind: "fork", runId: fork.id }] });
+});
+
+test("a fork under another model is shown neither what its own source thought nor the hosted calls that it led to", async () => {
+  const thought = { type: "reasoning" as const, id: "rs_1", content: [{ type: "input_text" as const, text: "Hm" }] };
+  const search = (id: string) => ({ type: "hosted_tool_call" as const, name: "web_search_call", id, status: "completed" });
+  const [payment] = pay(5);
+  const said = answer(search("ws_free"), thought, search("ws_bound"), ...(payment === undefined ? [] : [payment]));
+  const other = new ScriptedModel([say("new answer")]);
+  const fleet = twoHops([], new ScriptedModel([handOff(), said, say("old answer")]), { other });
+  const run = await fleet.submit("a", "go", { context: { marks: 0 } });
+  await fleet.settle();
+  await run.fork({ turn: 3, model: "other" });
+  await fleet.settle();
+  const shown = JSON.stringify(other.calls[0]?.request.input);
+  expect(shown).toContain("paid 5");
+  expect(shown).toContain("ws_free");
+  expect(shown).not.toMatch(/ws_bound|rs_1/);
 });
 
 test("a fork of an earlier hop begins with that hop's transcript and context, and its mode survives handoffs", async () => {
