@@ -49,24 +49,29 @@ export async function startLiteLlm({ models, settings = {}, general = {}, env = 
   // JSON is YAML.
   writeFileSync(join(dir, "config.yaml"), JSON.stringify(config));
   for (const file of files) copyFileSync(file, join(dir, basename(file)));
-  let child = await start(dir, port, env);
-  const kill = async (): Promise<void> => {
-    if (child.exitCode !== null || child.signalCode !== null) return;
-    const ended = once(child, "exit");
-    child.kill("SIGKILL");
-    await ended;
-  };
+  const removeDir = (): void => rmSync(dir, { recursive: true, force: true });
+  let child = await start(dir, port, env).catch((error: unknown) => {
+    removeDir();
+    throw error;
+  });
   return {
     url,
-    kill,
+    kill: () => kill(child),
     async restart() {
       child = await start(dir, port, env);
     },
     async [Symbol.asyncDispose]() {
-      await kill();
-      rmSync(dir, { recursive: true, force: true });
+      await kill(child);
+      removeDir();
     },
   };
+}
+
+async function kill(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const ended = once(child, "exit");
+  child.kill("SIGKILL");
+  await ended;
 }
 
 /** Importing it alone takes seconds on a busy machine. */
@@ -88,10 +93,15 @@ async function start(dir: string, port: number, env: LiteLlmPlan["env"]): Promis
       said = (said + chunk.toString("utf8")).slice(-4_000);
     });
   }
-  await until("the LiteLLM proxy is ready", READY_WITHIN_MS, async () => {
-    if (child.exitCode !== null) throw new Error(`The LiteLLM proxy ended before it was ready:\n${said}`);
-    const answer = await fetch(`http://127.0.0.1:${port}/health/readiness`).catch(() => undefined);
-    return answer?.status === 200;
-  });
+  try {
+    await until("the LiteLLM proxy is ready", READY_WITHIN_MS, async () => {
+      if (child.exitCode !== null) throw new Error(`The LiteLLM proxy ended before it was ready:\n${said}`);
+      const answer = await fetch(`http://127.0.0.1:${port}/health/readiness`).catch(() => undefined);
+      return answer?.status === 200;
+    });
+  } catch (error) {
+    await kill(child);
+    throw error;
+  }
   return child;
 }
