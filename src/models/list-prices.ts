@@ -8,7 +8,7 @@
  */
 import type { ModelRequest } from "@openai/agents";
 import { field, isObject, numberField } from "./duck.ts";
-import { toMicroUsd, type TokenCounts } from "./prices.ts";
+import { hourWritesOf, toMicroUsd, type TokenCounts } from "./prices.ts";
 
 /** What one call cost in micro dollars; undefined where the list does not say. */
 export type ListPrice = (tokens: TokenCounts, rawUsage: unknown) => number | undefined;
@@ -19,10 +19,13 @@ const LISTED: ReadonlyMap<string, string> = new Map([
   ["api.anthropic.com", "anthropic"],
 ]);
 
+/** Models that search the web for each answer take a fee for it, which nothing in the answer shows. */
+const SEARCHES = /-search-/;
+
 /** @param name as it is sent to the provider */
 export async function listPriceOf(name: string, baseURL: string): Promise<ListPrice | undefined> {
   const providerId = URL.canParse(baseURL) ? LISTED.get(new URL(baseURL).host) : undefined;
-  if (providerId === undefined) return undefined;
+  if (providerId === undefined || SEARCHES.test(name)) return undefined;
   // Only here: the lists take 20 MB, and a fleet behind a proxy never needs them.
   const { calcPrice } = await import("@pydantic/genai-prices");
   return (tokens, rawUsage) => {
@@ -43,8 +46,7 @@ const toUsage = ({ inputTokens, cachedInputTokens, cacheWriteInputTokens, output
   input_tokens: inputTokens,
   cache_read_tokens: cachedInputTokens,
   cache_write_tokens: cacheWriteInputTokens,
-  // A part of the writes, and dearer than the others.
-  cache_write_1h_tokens: numberField(field(rawUsage, "cache_creation"), "ephemeral_1h_input_tokens") ?? 0,
+  cache_write_1h_tokens: hourWritesOf(rawUsage),
   output_tokens: outputTokens,
 });
 
@@ -71,6 +73,7 @@ export function isPlainCall({ modelSettings }: Pick<ModelRequest, "modelSettings
   ].flatMap((counts) => (isObject(counts) ? Object.values(counts) : []));
   return (
     served.every((value) => AT_LIST_PRICE.has(value)) &&
+    field(modelSettings.providerData, "web_search_options") === undefined &&
     extras.every((count) => typeof count !== "number" || count === 0) &&
     output.every(({ type }) => type !== "hosted_tool_call")
   );

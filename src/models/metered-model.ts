@@ -9,7 +9,7 @@ import type { Caller } from "./attribution.ts";
 import { type CallRecord, inCall } from "./call-record.ts";
 import { field, isObject, numberField } from "./duck.ts";
 import { isPlainCall, type ListPrice } from "./list-prices.ts";
-import { costOf, type ModelPrice, type TokenCounts, toMicroUsd } from "./prices.ts";
+import { costOf, hourWritesOf, type ModelPrice, type TokenCounts, toMicroUsd } from "./prices.ts";
 import type { Route } from "./routes.ts";
 import { toSendable } from "./sendable.ts";
 
@@ -99,7 +99,7 @@ function toReceipt(answer: Answer, request: ModelRequest, meter: Meter, { header
 }
 
 function reckon(answer: Answer, request: ModelRequest, { price, listPrice }: Meter, tokens: TokenCounts): number | undefined {
-  if (price !== undefined) return costOf(price, tokens);
+  if (price !== undefined) return costOf(price, tokens, hourWritesOf(answer.rawUsage));
   return isPlainCall(request, answer) ? listPrice?.(tokens, answer.rawUsage) : undefined;
 }
 

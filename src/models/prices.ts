@@ -1,6 +1,7 @@
 /** What a call costs by the fleet's own price table. A kind of token without a price makes the whole call's cost unknown, never a guess. */
 import { z } from "zod";
 import { FleetError } from "../protocol/errors.ts";
+import { field, numberField } from "./duck.ts";
 
 const usdPerMillion = z.number().min(0).max(1_000_000);
 
@@ -10,6 +11,8 @@ const priceSchema = z.strictObject({
   cachedInput: usdPerMillion.optional(),
   /** Input that was written to the prompt cache, where that costs extra. */
   cacheWriteInput: usdPerMillion.optional(),
+  /** Input that was written to it for an hour, where that costs more than five minutes: Anthropic, with `promptCacheRetention: "24h"`. */
+  cacheWrite1hInput: usdPerMillion.optional(),
   output: usdPerMillion,
 });
 
@@ -37,14 +40,22 @@ export interface TokenCounts {
   readonly outputTokens: number;
 }
 
-/** Micro dollars, which is what one token costs at a dollar a million. Undefined where a price is missing. */
-export function costOf(price: ModelPrice | undefined, tokens: TokenCounts): number | undefined {
+/** A part of the writes to Anthropic's prompt cache, and dearer than the others. */
+export const hourWritesOf = (rawUsage: unknown): number =>
+  Math.max(0, numberField(field(rawUsage, "cache_creation"), "ephemeral_1h_input_tokens") ?? 0);
+
+/**
+ * Micro dollars, which is what one token costs at a dollar a million. Undefined where a price is missing.
+ * @param hourWrites how many of the writes to the prompt cache were for an hour
+ */
+export function costOf(price: ModelPrice | undefined, tokens: TokenCounts, hourWrites: number): number | undefined {
   if (price === undefined) return undefined;
   const { inputTokens, cachedInputTokens, cacheWriteInputTokens, outputTokens } = tokens;
   const parts: readonly (readonly [tokens: number, usd: number | undefined])[] = [
     [Math.max(0, inputTokens - cachedInputTokens - cacheWriteInputTokens), price.input],
     [cachedInputTokens, price.cachedInput],
-    [cacheWriteInputTokens, price.cacheWriteInput],
+    [Math.max(0, cacheWriteInputTokens - hourWrites), price.cacheWriteInput],
+    [hourWrites, price.cacheWrite1hInput],
     [outputTokens, price.output],
   ];
   let sum = 0;

@@ -17,7 +17,7 @@ import { resolveRoute, type Route } from "../routes.ts";
 import { createBatchPrices } from "./cost.ts";
 import { callFailureOf, isRefusal, toFleetError } from "./failures.ts";
 import { asConnection, type BatchCall, createSender, type SendCall } from "./http.ts";
-import { encodeRequests, type MessageBatchRequest, toBetaHeader } from "./requests.ts";
+import { ANTHROPIC_PREFIX, encodeRequests, type MessageBatchRequest, toBetaHeader } from "./requests.ts";
 import { type MessageBatchResult, readResults } from "./results.ts";
 import { type MessageBatchWait, waitForEnd } from "./wait.ts";
 import { batchIdSchema, batchPageSchema, type MessageBatch, messageBatchSchema } from "./wire.ts";
@@ -101,9 +101,9 @@ export function createMessageBatches(options: MessageBatchesOptions): MessageBat
     list: async (query = {}) => told("messageBatches.list", list(send, query)),
     wait: async (id, wait = {}) => waitForEnd(id, (signal) => look(id, signal), { ...wait, clock }),
     async *results(id, { signal } = {}) {
-      const total = totalOf(await told(id, look(id, signal)));
+      const countAll = async (): Promise<number> => totalOf(await look(id, signal));
       const open = (): Promise<Response> => send({ method: "GET", path: `${pathOf(id)}/results`, signal });
-      yield* readResults({ batchId: id, total, open, chargeOf, clock, signal });
+      yield* readResults({ batchId: id, countAll, open, chargeOf, clock, signal });
     },
     cancel: async (id, { signal } = {}) =>
       told(id, ask(send, messageBatchSchema, { method: "POST", path: `${pathOf(id)}/cancel`, signal })),
@@ -140,8 +140,10 @@ async function create(send: SendCall, clock: Clock, call: BatchCall, count: numb
     // Once it was taken, an answer that cannot be read changes nothing about that.
     return await readAnswer(response, messageBatchSchema, signal).catch(() => Promise.reject(unconfirmed(count, sentAtMs)));
   } catch (error) {
-    const isCalls = signal?.aborted === true || callFailureOf(error, sentAtMs) !== undefined;
-    throw isCalls && !isRefusal(error) ? unconfirmed(count, sentAtMs) : toFleetError(error, clock.nowMs(), "messageBatches.create");
+    // Whatever the caller ends it with says nothing of what the provider did.
+    const isEnded = signal?.aborted === true && error === signal.reason;
+    const isLost = isEnded || (callFailureOf(error, sentAtMs) !== undefined && !isRefusal(error));
+    throw isLost ? unconfirmed(count, sentAtMs) : toFleetError(error, clock.nowMs(), "messageBatches.create");
   }
 }
 
@@ -194,11 +196,9 @@ function checkId(id: string): string {
   });
 }
 
-const PREFIX = "anthropic/";
-
 function routeIn(variables: MessageBatchesOptions["env"], models: Models): Route {
   const servers = serversIn(models);
-  if (!Object.hasOwn(servers, "anthropic")) return resolveRoute({ env: parseModelEnv(variables), servers, variables }, PREFIX);
+  if (!Object.hasOwn(servers, "anthropic")) return resolveRoute({ env: parseModelEnv(variables), servers, variables }, ANTHROPIC_PREFIX);
   throw new FleetError("INPUT_INVALID", "Expected anthropic/… to lead to Anthropic or a LiteLLM proxy; got a server of your own.", {
     at: "models.anthropic",
     remedy: "register that server under another prefix",
@@ -208,7 +208,7 @@ function routeIn(variables: MessageBatchesOptions["env"], models: Models): Route
 /** Undefined for a model that is not Anthropic's. */
 function sentNameOf(models: Models, name: string): string | undefined {
   const target = followAliases(models, name);
-  return typeof target === "string" && target.startsWith(PREFIX) ? target.slice(PREFIX.length) : undefined;
+  return typeof target === "string" && target.startsWith(ANTHROPIC_PREFIX) ? target.slice(ANTHROPIC_PREFIX.length) : undefined;
 }
 
 function sentNameOrThrow(models: Models, name: string): string {

@@ -1,7 +1,8 @@
 /** What one result of a batch used and cost, by the fleet's own price table: no proxy tells it. */
 import { toUsage } from "../anthropic/response.ts";
-import { isObject } from "../duck.ts";
-import { costOf, type ModelPrice, type PriceTable, type TokenCounts } from "../prices.ts";
+import { field, isObject } from "../duck.ts";
+import { costOf, hourWritesOf, type ModelPrice, type PriceTable, type TokenCounts } from "../prices.ts";
+import { ANTHROPIC_PREFIX } from "./requests.ts";
 import type { BatchMessage } from "./wire.ts";
 
 export interface BatchCharge {
@@ -22,13 +23,13 @@ export function createBatchPrices(
   for (const [name, price] of Object.entries(prices)) {
     const sent = sentName(name);
     // A model's own name says more than an alias that may point at it.
-    if (sent !== undefined && (!bySentName.has(sent) || name.endsWith(sent))) bySentName.set(sent, halved(price));
+    if (sent !== undefined && (!bySentName.has(sent) || name === `${ANTHROPIC_PREFIX}${sent}`)) bySentName.set(sent, halved(price));
   }
   return (message) => {
     const usage = countsOf(message);
     // Asked for by its short name, a model may answer by the one with its date.
     const price = bySentName.get(message.model) ?? bySentName.get(message.model.replace(/-20\d{6}$/, ""));
-    return { usage, costMicroUsd: hasOtherCharges(message) ? undefined : costOf(price, usage) };
+    return { usage, costMicroUsd: hasOtherCharges(message) ? undefined : costOf(price, usage, hourWritesOf(message.usage)) };
   };
 }
 
@@ -42,13 +43,21 @@ function countsOf(message: BatchMessage): TokenCounts {
   };
 }
 
-/** Searches of the web are charged by the piece, which no table of token prices holds. */
-const hasOtherCharges = ({ usage: { server_tool_use: uses } }: BatchMessage): boolean =>
-  isObject(uses) && Object.values(uses).some((count) => typeof count === "number" && count > 0);
+/** What Anthropic's server does for a model without taking more than the tokens. Searches of the web are charged by the piece. */
+const FREE_USES: ReadonlySet<string> = new Set(["web_fetch_requests"]);
+/** Anywhere at all; to be served in one country costs more for each token. */
+const ANYWHERE: ReadonlySet<unknown> = new Set([undefined, null, "global", "not_available"]);
 
-const halved = ({ input, cachedInput, cacheWriteInput, output }: ModelPrice): ModelPrice => ({
+/** Charges that no table of token prices holds. */
+const hasOtherCharges = ({ usage }: BatchMessage): boolean =>
+  !ANYWHERE.has(field(usage, "inference_geo")) ||
+  (isObject(usage.server_tool_use) &&
+    Object.entries(usage.server_tool_use).some(([use, count]) => typeof count === "number" && count > 0 && !FREE_USES.has(use)));
+
+const halved = ({ input, cachedInput, cacheWriteInput, cacheWrite1hInput, output }: ModelPrice): ModelPrice => ({
   input: input * BATCH_SHARE,
   output: output * BATCH_SHARE,
   ...(cachedInput === undefined ? {} : { cachedInput: cachedInput * BATCH_SHARE }),
   ...(cacheWriteInput === undefined ? {} : { cacheWriteInput: cacheWriteInput * BATCH_SHARE }),
+  ...(cacheWrite1hInput === undefined ? {} : { cacheWrite1hInput: cacheWrite1hInput * BATCH_SHARE }),
 });

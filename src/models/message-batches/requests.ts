@@ -8,6 +8,9 @@ import { FleetError } from "../../protocol/errors.ts";
 /** @see https://platform.claude.com/docs/en/build-with-claude/batch-processing */
 export const BATCH_LIMITS = { requests: 100_000, bytes: 256_000_000 } as const;
 
+/** Of the names by which agents ask Anthropic for its models. */
+export const ANTHROPIC_PREFIX = "anthropic/";
+
 const requestSchema = z.strictObject({
   customId: z.string().regex(/^[a-zA-Z0-9_-]{1,64}$/, "expected 1 to 64 letters, digits, _ or -"),
   params: z.looseObject({

@@ -9,7 +9,7 @@ import { readLines } from "../anthropic/lines.ts";
 import type { TokenCounts } from "../prices.ts";
 import { safeText } from "../safe-text.ts";
 import type { BatchCharge } from "./cost.ts";
-import { callFailureOf, toFleetError } from "./failures.ts";
+import { callFailureOf, pauseAfterFailure, toFleetError } from "./failures.ts";
 import { asConnection } from "./http.ts";
 import { type BatchMessage, type ResultLine, resultLineSchema } from "./wire.ts";
 
@@ -37,8 +37,8 @@ export type MessageBatchResult = { readonly customId: string } & (
 
 export interface ResultSource {
   readonly batchId: string;
-  /** How many requests the batch has. */
-  readonly total: number;
+  /** Asks how many requests the batch has, which is how many results there must be. */
+  readonly countAll: () => Promise<number>;
   /** Asks for the file from its beginning. */
   readonly open: () => Promise<Response>;
   readonly chargeOf: (message: BatchMessage) => BatchCharge;
@@ -51,18 +51,20 @@ const MAX_VAIN_READS = 5;
 const FIRST_PAUSE_MS = 1_000;
 
 export async function* readResults(source: ResultSource): AsyncGenerator<MessageBatchResult> {
-  const { total, clock, signal } = source;
+  const { clock, signal } = source;
   const told = new Set<string>();
+  let total: number | undefined;
   for (let vainReads = 0; ; ) {
     const toldBefore = told.size;
-    const read: OneRead = { unreadable: [], failure: undefined };
+    const read: OneRead = { total, unreadable: [], failure: undefined };
     for await (const result of readOnce(source, read)) {
       if (told.has(result.customId)) continue;
       told.add(result.customId);
       yield result;
     }
     signal?.throwIfAborted();
-    if (told.size >= total) return;
+    total = read.total;
+    if (total !== undefined && told.size >= total) return;
     vainReads = told.size === toldBefore ? vainReads + 1 : 0;
     await clock.sleep(pauseAfter(source, read, { count: told.size, vainReads }), signal);
   }
@@ -70,30 +72,33 @@ export async function* readResults(source: ResultSource): AsyncGenerator<Message
 
 /** How long to wait before the file is read again. @throws what ends the reading, where that would not help */
 function pauseAfter(source: ResultSource, read: OneRead, { count, vainReads }: { count: number; vainReads: number }): number {
-  const { batchId, total, clock } = source;
+  const { batchId, clock } = source;
   const pauseMs = FIRST_PAUSE_MS * 2 ** vainReads;
   if (read.failure === undefined) {
     // Another reading mends a cut, and not lines that are whole and wrong.
-    const isAllThere = vainReads > 0 && count + read.unreadable.length >= total;
-    if (isAllThere || vainReads >= MAX_VAIN_READS) throw incomplete(source, count, read.unreadable);
+    const isAllThere = vainReads > 0 && count + read.unreadable.length >= (read.total ?? 0);
+    if (isAllThere || vainReads >= MAX_VAIN_READS) throw incomplete(source, count, read);
     return pauseMs;
   }
   const failure = callFailureOf(read.failure, clock.nowMs());
   const isPassing = failure !== undefined && failure.kind !== "final";
   if (!isPassing || vainReads >= MAX_VAIN_READS) throw toFleetError(read.failure, clock.nowMs(), batchId);
-  return Math.max(failure.retryAfterMs ?? 0, pauseMs);
+  return pauseAfterFailure(failure, pauseMs);
 }
 
 interface OneRead {
+  /** Undefined until it is known. */
+  total: number | undefined;
   /** Numbers of lines, from 1. */
   readonly unreadable: number[];
   failure: unknown;
 }
 
 /** Ends quietly: what went wrong is left in `read`. */
-async function* readOnce({ open, signal, chargeOf }: ResultSource, read: OneRead): AsyncGenerator<MessageBatchResult> {
+async function* readOnce({ countAll, open, signal, chargeOf }: ResultSource, read: OneRead): AsyncGenerator<MessageBatchResult> {
   let lines: AsyncGenerator<string> | undefined;
   try {
+    read.total ??= await countAll();
     const { body } = await open();
     if (body === null) return;
     const opened = readLines(body);
@@ -140,9 +145,9 @@ function unreadable({ batchId }: ResultSource, numbers: readonly number[]): Flee
   );
 }
 
-function incomplete(source: ResultSource, count: number, unreadableLines: readonly number[]): FleetError {
-  if (unreadableLines.length > 0) return unreadable(source, unreadableLines);
-  const { batchId, total } = source;
+function incomplete(source: ResultSource, count: number, { unreadable: lines, total = 0 }: OneRead): FleetError {
+  if (lines.length > 0) return unreadable(source, lines);
+  const { batchId } = source;
   return new FleetError("MODEL_UNAVAILABLE", `The results of message batch ${batchId} keep ending after ${count} of ${total}.`, {
     at: batchId,
   });

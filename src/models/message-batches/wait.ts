@@ -1,7 +1,7 @@
 /** Looks at a batch now and then until it has ended. Most take minutes, none more than a day. */
 import type { Clock } from "../../clock.ts";
 import { FleetError } from "../../protocol/errors.ts";
-import { callFailureOf, toFleetError } from "./failures.ts";
+import { callFailureOf, pauseAfterFailure, toFleetError } from "./failures.ts";
 import type { MessageBatch } from "./wire.ts";
 
 export interface MessageBatchWait {
@@ -35,7 +35,7 @@ export async function waitForEnd(
       if (over.aborted) throw waitAborted(id, signal?.aborted === true ? "by its signal" : `after ${timeoutMs} ms`);
       const seen = await lookOnce(look, over, clock);
       if (seen?.batch?.status === "ended") return seen.batch;
-      await clock.sleep(Math.max(pauseMs, seen?.retryAfterMs ?? 0), over);
+      await clock.sleep(pauseAfterFailure(seen ?? {}, pauseMs), over);
     }
   } finally {
     done.abort("done");

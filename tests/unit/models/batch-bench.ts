@@ -10,12 +10,12 @@ export const ask = (customId: string, text = "hi", more: Record<string, unknown>
   params: { model: "anthropic/claude-x", max_tokens: 100, messages: [{ role: "user", content: text }], ...more },
 });
 
-/** A clock whose pauses are over at once, and kept; a sleep of an hour or more is a deadline, and stands until it is moved to. */
+/** A clock whose pauses are over at once, and kept; a sleep of more than an hour is a deadline, and stands until it is moved to. */
 export function pausingClock() {
   const virtual = createVirtualClock();
   const pauses: number[] = [];
   const sleep = async (ms: number, signal?: AbortSignal): Promise<void> => {
-    if (ms >= 3_600_000) return virtual.sleep(ms, signal);
+    if (ms > 3_600_000) return virtual.sleep(ms, signal);
     pauses.push(ms);
   };
   return { clock: { nowMs: () => virtual.nowMs(), sleep }, virtual, pauses };

@@ -71,6 +71,13 @@ describe("the list", () => {
     expect(await costOf("claude-never-made")).toBeUndefined();
   });
 
+  test("is not asked for models that search the web for a fee that no answer shows", async () => {
+    expect((await listPriceOf("gpt-4o", OPENAI))?.(tokens, {})).toBeGreaterThan(0);
+    for (const name of ["gpt-4o-search-preview", "gpt-4o-mini-search-preview-2025-03-11"]) {
+      expect((await listPriceOf(name, OPENAI))?.(tokens, {})).toBeUndefined();
+    }
+  });
+
   test("tells an hour in the cache from five minutes", async () => {
     const written = { ...tokens, cachedInputTokens: 0, cacheWriteInputTokens: 1_000, outputTokens: 0 };
     expect(await costOf("claude-sonnet-4-6", written)).toBe(3_750);
@@ -89,6 +96,7 @@ describe("the list", () => {
     ["another place", { modelSettings: {} }, { ...plain, rawUsage: { inference_geo: "us" } }],
     ["another speed", { modelSettings: {} }, { ...plain, rawUsage: { speed: "fast" } }],
     ["a search of the web", { modelSettings: {} }, { ...plain, rawUsage: { server_tool_use: { web_search_requests: 1 } } }],
+    ["searches that were asked for", { modelSettings: { providerData: { web_search_options: {} } } }, plain],
     ["a hosted tool", { modelSettings: {} }, { output: [{ type: "hosted_tool_call" }] }],
     ["audio", { modelSettings: {} }, { ...plain, rawUsage: { prompt_tokens_details: { audio_tokens: 7 } } }],
   ])("is not for %s", (_, request, answer) => {

@@ -1,6 +1,6 @@
 /** How a message batch's end is waited for, and its results are read, whatever breaks off. */
 import { describe, expect, test } from "vitest";
-import { createMessageBatches } from "../../../src/index.ts";
+import { createMessageBatches, type ModelPrice } from "../../../src/index.ts";
 import { all, ask, changing, setup, withResults } from "./batch-bench.ts";
 
 describe("wait", () => {
@@ -20,14 +20,24 @@ describe("wait", () => {
     expect(bench.pauses).toEqual([100_000]);
   });
 
+  test("a rate limit of many days is looked at again after an hour", async () => {
+    await using bench = await setup({}, { batchPolls: 0 });
+    const { id } = await bench.batches.create([ask("a")]);
+    const days = { status: 429, headers: { "retry-after": String(30 * 24 * 3_600) } };
+    bench.fake.setBatchFaults((_call, index) => (index === 1 || index === 4 ? days : undefined));
+    await bench.batches.wait(id);
+    expect(await all(bench.batches.results(id))).toHaveLength(1);
+    expect(bench.pauses).toEqual([3_600_000, 3_600_000]);
+  });
+
   test("ends at its time even while a look hangs, and by its signal; the batch goes on", async () => {
     await using bench = await setup({}, { batchPolls: 100 });
     const { id } = await bench.batches.create([ask("a")]);
     bench.fake.setBatchFaults(() => {
-      void bench.virtual.advance(3_600_000);
+      void bench.virtual.advance(7_200_000);
       return { hang: true };
     });
-    await expect(bench.batches.wait(id, { timeoutMs: 3_600_000 })).rejects.toMatchObject({ code: "WAIT_ABORTED" });
+    await expect(bench.batches.wait(id, { timeoutMs: 7_200_000 })).rejects.toMatchObject({ code: "WAIT_ABORTED" });
     await expect(bench.batches.wait(id, { signal: AbortSignal.abort("enough") })).rejects.toMatchObject({ code: "WAIT_ABORTED" });
     bench.fake.setBatchFaults(undefined);
     expect(await bench.batches.get(id)).toMatchObject({ status: "in_progress" });
@@ -115,19 +125,54 @@ describe("results", () => {
     ]);
   });
 
-  test("have an unknown cost where something was charged by the piece", async () => {
-    const prices = { "anthropic/claude-x": { input: 3, output: 15 } };
-    await using bench = await setup({ prices }, { reply: () => ({ text: "x", usage: { inputTokens: 1_000, outputTokens: 10 } }) });
+  const hourPriced = { input: 3, cacheWriteInput: 3.75, cacheWrite1hInput: 6, output: 15 };
+  test.each<[what: string, usage: Record<string, unknown>, costMicroUsd: number | undefined, price?: ModelPrice]>([
+    ["nothing but tokens", { inference_geo: "not_available", server_tool_use: { web_search_requests: 0 } }, 1_575],
+    ["a search of the web, by the piece", { server_tool_use: { web_search_requests: 2 } }, undefined],
+    ["a page that was fetched, which is free", { server_tool_use: { web_search_requests: 0, web_fetch_requests: 2 } }, 1_575],
+    ["an answer in the US, which costs more", { inference_geo: "us" }, undefined],
+    ["an hour in the cache without a price for it", { cache_creation: { ephemeral_1h_input_tokens: 400 } }, undefined],
+    // (1,000 × 3 + 100 × 3.75 + 400 × 6 + 10 × 15) / 2
+    [
+      "an hour in the cache at its price",
+      { cache_creation_input_tokens: 500, cache_creation: { ephemeral_5m_input_tokens: 100, ephemeral_1h_input_tokens: 400 } },
+      2_963,
+      hourPriced,
+    ],
+  ])("have no cost that leaves a charge out: %s", async (_what, usage, costMicroUsd, price = { input: 3, output: 15 }) => {
+    await using bench = await setup({}, { reply: () => ({ text: "x", usage: { inputTokens: 1_000, outputTokens: 10 } }) });
     const id = await bench.ended(ask("a"));
-    const fetch = changing(
-      /results$/,
-      async (response) =>
-        new Response((await response.text()).replace('"usage":{', '"usage":{"server_tool_use":{"web_search_requests":2},')),
-    );
-    const searched = createMessageBatches({ env: bench.env, clock: bench.clock, prices, fetch });
-    expect(await all(bench.batches.results(id))).toMatchObject([{ costMicroUsd: 1_575 }]);
-    expect(await all(searched.results(id))).toMatchObject([{ costMicroUsd: undefined }]);
+    const fetch = changing(/results$/, async (response) => {
+      const result = Object(JSON.parse(await response.text()));
+      Object.assign(result.result.message.usage, usage);
+      return new Response(JSON.stringify(result));
+    });
+    const batches = createMessageBatches({ env: bench.env, clock: bench.clock, prices: { "anthropic/claude-x": price }, fetch });
+    expect(await all(batches.results(id))).toMatchObject([{ costMicroUsd }]);
   });
+
+  test("cost what the table says of the model's own name, and not of an alias that ends like it", async () => {
+    const models = { "my-claude-x": "anthropic/claude-x" };
+    const prices = { "anthropic/claude-x": { input: 2, output: 0 }, "my-claude-x": { input: 9, output: 0 } };
+    await using bench = await setup({ models, prices }, { reply: () => ({ text: "x", usage: { inputTokens: 1_000, outputTokens: 10 } }) });
+    expect(await all(bench.batches.results(await bench.ended(ask("a"))))).toMatchObject([{ costMicroUsd: 1_000 }]);
+  });
+
+  test.each([{ status: 529 }, { status: 429, headers: { "retry-after": "100" } }, { reset: true }])(
+    "outwait a provider that is away already when it is asked whether the batch has ended (%o)",
+    async (fault) => {
+      await using bench = await setup();
+      const id = await bench.ended(ask("a"));
+      const asked = bench.fake.batchCalls.length;
+      bench.fake.setBatchFaults((_call, index) => (index === asked ? fault : undefined));
+      expect(await all(bench.batches.results(id))).toMatchObject([{ customId: "a", type: "succeeded" }]);
+      expect(bench.pauses).toEqual(["headers" in fault ? 100_000 : 2_000]);
+      bench.fake.setBatchFaults(() => fault);
+      await expect(all(bench.batches.results(id))).rejects.toMatchObject({
+        code: "headers" in fault ? "MODEL_RATE_LIMITED" : "MODEL_UNAVAILABLE",
+      });
+    },
+  );
 
   test("of a batch that has not ended, or is archived, are an error that says so", async () => {
     await using bench = await setup({}, { batchPolls: 1 });

@@ -4,6 +4,7 @@ import { describe, expect, test } from "vitest";
 import {
   createFleet,
   createMessageBatches,
+  FleetError,
   type MessageBatchesOptions,
   type MessageBatchRequest,
   openAICompatible,
@@ -89,6 +90,32 @@ describe("create", () => {
     const look = batches.get("msgbatch_1");
     await expect(look).rejects.toMatchObject({ code: "MODEL_CALL_FAILED" });
     await expect(look).rejects.not.toThrow(/secret/);
+  });
+
+  test.each([
+    ["an error of the fleet's", new FleetError("INPUT_INVALID", "The form was closed.")],
+    ["what looks like a refusal", Object.assign(new Error("no"), { name: "APIError", status: 400 })],
+  ])("whose caller gives up with %s is unconfirmed all the same", async (_what, reason) => {
+    await using bench = await setup();
+    const giveUp = new AbortController();
+    bench.fake.setBatchFaults(() => {
+      giveUp.abort(reason);
+      return { hang: true };
+    });
+    await expect(bench.batches.create([ask("a")], { signal: giveUp.signal })).rejects.toMatchObject({ code: "MESSAGE_BATCH_UNCONFIRMED" });
+    expect(bench.fake.batchCalls).toHaveLength(1);
+  });
+
+  test.each([
+    ["EHOSTUNREACH", "connect", "MODEL_UNAVAILABLE"],
+    ["ENETUNREACH", "connect", "MODEL_UNAVAILABLE"],
+    ["EHOSTUNREACH", "read", "MESSAGE_BATCH_UNCONFIRMED"],
+    ["ENETUNREACH", "write", "MESSAGE_BATCH_UNCONFIRMED"],
+  ])("that ends with %s at a %s is %s: what is unreachable now may have been reached before", async (code, syscall, told) => {
+    const cause = Object.assign(new Error("no way"), { code, syscall });
+    const fetch: typeof globalThis.fetch = () => Promise.reject(new TypeError("fetch failed", { cause }));
+    const batches = createMessageBatches({ env: { ANTHROPIC_API_KEY: KEY }, fetch });
+    await expect(batches.create([ask("a")])).rejects.toMatchObject({ code: told });
   });
 
   test("whose caller gives up while it is under way is unconfirmed, and before that is not sent", async () => {

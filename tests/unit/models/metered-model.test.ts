@@ -94,6 +94,23 @@ describe("a receipt", () => {
     expect(await receiptOf(fleet, "fast", true)).toMatchObject(expected);
   });
 
+  test.each([
+    ["at the price that the table has for it", { cacheWrite1hInput: 6 }, { costSource: "prices", costMicroUsd: 3_345 }],
+    ["and is unknown where the table has none", {}, { costSource: "unknown" }],
+  ])("counts what was written to the cache for an hour %s", async (_what, more, expected) => {
+    await using fleet = await setup((url) => ({
+      env: parseModelEnv({ ANTHROPIC_API_KEY: "k", ANTHROPIC_BASE_URL: url }),
+      prices: { "anthropic/claude-x": { input: 3, cachedInput: 0.3, cacheWriteInput: 3.75, output: 15, ...more } },
+      fetch: async (input, init) => {
+        const answer = await (await globalThis.fetch(input, init)).text();
+        return new Response(answer.replace('"usage":{', '"usage":{"cache_creation":{"ephemeral_1h_input_tokens":200},'));
+      },
+    }));
+    fleet.fake.setReply(() => ({ text: "x", usage }));
+    // 300 × 3 + 400 × 0.3 + 100 × 3.75 + 200 × 6 + 50 × 15
+    expect(await receiptOf(fleet, "anthropic/claude-x")).toMatchObject(expected);
+  });
+
   test("says unknown, and no number, where there is no price for all that was used", async () => {
     await using fleet = await setup((url) => ({
       ...openai(url),
