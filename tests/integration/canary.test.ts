@@ -59,7 +59,8 @@ async function play(bundle: InProcess, word: string): Promise<void> {
       return { status: 400, errorCode: "invalid_prompt", errorMessage: `bad: ${word}-provider ${call.lastUserText}` };
     if (call.model === "keyless-model") return { status: 401, errorMessage: `Incorrect API key provided: sk-${word}-tenant` };
     if (call.model === "tooled-model") return { toolCalls: [{ name: "never", arguments: { what: `${word}-arguments` } }] };
-    return { text: `Streamed, and the first piece is short: ${word}-answer it says.`, chunk: 16, chunkDelayMs: 5 };
+    // In two pieces, of which the second has the word whole: how many of them one write takes is the machine's.
+    return { text: `${"Streamed, and the first piece is this one:".padEnd(60)}${word}-answer it says.`, chunk: 60, chunkDelayMs: 5 };
   });
   const fleet = bundle.fleet(agents, {
     env: { OPENAI_API_KEY: `sk-${word}-fleet`, OPENAI_BASE_URL: bundle.provider.url },

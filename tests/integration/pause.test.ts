@@ -90,7 +90,8 @@ test("the command line pauses, resumes and cancels runs, many of them only when 
     code: 2,
     talk: expect.stringMatching(/^2 live runs of agent a, tenant acme will be cancelled\.\n[^]*--yes/),
   });
-  expect(await cli("runs", "cancel", one.id, "--tenant", "acme")).toMatchObject({ code: 2, talk: expect.stringContaining("USAGE") });
+  expect(await cli("runs", "cancel", one.id, "--agent", "a")).toMatchObject({ code: 2, talk: expect.stringContaining("USAGE") });
+  expect(await cli("runs", "cancel", one.id, "--tenant", "b")).toMatchObject({ code: 2, talk: expect.stringContaining("RUN_UNKNOWN") });
   const done = await cli("runs", "cancel", "--tenant", "acme", "--yes", "--json");
   expect(JSON.parse(done.out)).toEqual({ tenant: "acme", cancelled: 2, requested: 0, alreadyFinal: 0 });
   expect((await spared.status()).status).toBe("queued");
