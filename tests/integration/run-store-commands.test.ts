@@ -1,5 +1,4 @@
 /** What a run costs in commands: the promise of the design, counted. */
-import { Redis } from "ioredis";
 import { expect, inject, onTestFinished, test, vi } from "vitest";
 import { connectRedis } from "../../src/redis/connection.ts";
 import { needs } from "../support/redis.ts";
@@ -19,7 +18,7 @@ test("I10 submit, begin, record, intent and end are one command each; a long tra
   await store.record(fact(warm));
   await end(store, warm, "a", completed);
 
-  const spy = vi.spyOn(Redis.prototype, "sendCommand");
+  const spy = vi.spyOn(redis, "sendCommand");
   const commandsOf = async (step: () => Promise<unknown>): Promise<string[]> => {
     spy.mockClear();
     await step();
