@@ -2,6 +2,7 @@
 import { Agent, type Model, tool } from "@openai/agents";
 import { functionCall, type ScriptedModel } from "@openai/agents/testing";
 import { z } from "zod";
+import { RECEIPT_KEY } from "../../src/protocol/receipt.ts";
 import { createFleet, currentCall, toolPolicy } from "../../src/index.ts";
 import { testFleet } from "../../src/testing/test-fleet.ts";
 
@@ -34,6 +35,16 @@ export function failing(model: ScriptedModel, on: Set<number>): Model {
     },
   };
 }
+
+/** A model whose every answer has a receipt. */
+export const priced = (script: ScriptedModel, costMicroUsd: number): Model => ({
+  getResponse: (request) => script.getResponse(request),
+  async *getStreamedResponse(request) {
+    const providerData = { [RECEIPT_KEY]: { provider: "p", costSource: "prices", costMicroUsd } };
+    for await (const event of script.getStreamedResponse(request))
+      yield event.type === "response_done" ? { ...event, response: { ...event.response, providerData } } : event;
+  },
+});
 
 /** Two hops, three turns; the second hop's tool changes the context. */
 export function twoHops(keys: string[], script: Model, others: Record<string, Model> = {}) {

@@ -1,25 +1,14 @@
 /** What a fleet's calls cost, told by whom and for what. */
-import { Agent, type Model } from "@openai/agents";
+import { Agent } from "@openai/agents";
 import { ScriptedModel } from "@openai/agents/testing";
 import { expect, test } from "vitest";
 import { drawCosts } from "../../../src/cli/commands/costs.ts";
 import { createFleet } from "../../../src/index.ts";
-import { RECEIPT_KEY } from "../../../src/protocol/receipt.ts";
 import { latencyAt, latencyBucket } from "../../../src/protocol/totals.ts";
 import { testFleet } from "../../../src/testing/test-fleet.ts";
 import { dyingStore, once } from "../../support/dying-store.ts";
-import { failing, pay, paying } from "../../support/paying.ts";
+import { failing, pay, paying, priced } from "../../support/paying.ts";
 import { say } from "../../support/script.ts";
-
-/** A model whose every answer has a receipt. */
-const priced = (script: ScriptedModel, costMicroUsd: number): Model => ({
-  getResponse: (request) => script.getResponse(request),
-  async *getStreamedResponse(request) {
-    const providerData = { [RECEIPT_KEY]: { provider: "p", costSource: "prices", costMicroUsd } };
-    for await (const event of script.getStreamedResponse(request))
-      yield event.type === "response_done" ? { ...event, response: { ...event.response, providerData } } : event;
-  },
-});
 
 const twoAgents = () => ({
   agents: {

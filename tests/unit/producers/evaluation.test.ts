@@ -1,5 +1,5 @@
 /** A dataset through the fleet: graded, resumed without paying again, and stopped where a limit says so. */
-import { Agent, type Model, tool } from "@openai/agents";
+import { Agent, tool } from "@openai/agents";
 import { functionCall, ScriptedModel } from "@openai/agents/testing";
 import { expect, test } from "vitest";
 import { z } from "zod";
@@ -11,9 +11,8 @@ import { parseDataset } from "../../../src/producers/evaluation/dataset.ts";
 import { type EvalPlan, type EvalResult, evaluate } from "../../../src/producers/evaluation/evaluate.ts";
 import { type EvalProducer, exactGrader, functionGrader, judgeGrader, schemaGrader } from "../../../src/producers/evaluation/graders.ts";
 import { createTally } from "../../../src/producers/evaluation/summary.ts";
-import { RECEIPT_KEY } from "../../../src/protocol/receipt.ts";
 import { testFleet } from "../../../src/testing/test-fleet.ts";
-import { failing } from "../../support/paying.ts";
+import { failing, priced } from "../../support/paying.ts";
 import { say } from "../../support/script.ts";
 
 type TestedFleet = EvalProducer & { settle(): Promise<void> };
@@ -55,15 +54,6 @@ const plan = (more: Partial<EvalPlan> = {}): EvalPlan => ({
   deadlineMs: 60_000,
   concurrency: 1,
   ...more,
-});
-
-const priced = (script: ScriptedModel, costMicroUsd: number): Model => ({
-  getResponse: (request) => script.getResponse(request),
-  async *getStreamedResponse(request) {
-    const providerData = { [RECEIPT_KEY]: { provider: "p", costSource: "prices", costMicroUsd } };
-    for await (const event of script.getStreamedResponse(request))
-      yield event.type === "response_done" ? { ...event, response: { ...event.response, providerData } } : event;
-  },
 });
 
 const oneAgent = () => createFleet({ agents: { a: new Agent({ name: "a", model: "m" }) } });
